@@ -1,5 +1,5 @@
 // Typesets every formula with the MathJax that the pages use and reports those it refuses.
-// argv: the MathJax folder.  stdin: JSON [{id, tex, display}].  stdout: JSON [{id, error}].
+// argv: the MathJax folder.  stdin: JSON [{id, tex, display}].  stdout: JSON [{id, tex, error}].
 const fs = require("fs");
 const path = require("path");
 const vm = require("vm");
@@ -27,7 +27,7 @@ MathJax.startup.promise
     for (const { id, tex, display } of formulas) {
       const html = MathJax.startup.adaptor.outerHTML(await MathJax.tex2chtmlPromise(tex, { display }));
       const refused = html.match(/data-mjx-error="([^"]*)"/);
-      if (refused) errors.push({ id, error: refused[1] });
+      if (refused) errors.push({ id, tex, error: refused[1] });
     }
     process.stdout.write(JSON.stringify(errors));
   })

@@ -1,0 +1,1 @@
+"""Checks of what the builder lets through: sources, executed notebooks, rendered pages."""

@@ -1,0 +1,198 @@
+"""The command line ``studies``: list, run, book, status."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from studies.book import build, plan
+from studies.errors import StudiesError
+from studies.files import write_atomically
+from studies.fingerprint import fingerprint
+from studies.parameters import effective, parse_assignment
+from studies.profiles import DEFAULT, chapter_values, load_profile
+from studies.progress import LiveProgress, describe_claims, describe_failure
+from studies.project import Chapter, Project
+from studies.records import Record, read_record
+from studies.runner import Failure, Job, run_jobs
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class _Group(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except StudiesError as error:
+            err.print(f"studies: {error}", markup=False)
+            ctx.exit(1)
+        except KeyboardInterrupt:
+            err.print("studies: interrupted; earlier results are untouched")
+            ctx.exit(130)
+
+
+@click.group(cls=_Group)
+@click.version_option(package_name="why-networks-compress")
+def main() -> None:
+    """Run the chapters of Why Networks Compress, and build the book from them."""
+
+
+@main.command("list")
+def list_chapters() -> None:
+    """List the chapters with their titles and parameters."""
+    for chapter in _project().chapters():
+        out.print(f"[bold]{chapter.name}[/bold]  {chapter.title}")
+        out.print(f"    parameters: {', '.join(chapter.parameters)}")
+
+
+@main.command("run", add_help_option=False)
+@click.argument("chapter", required=False)
+@click.option(
+    "-p",
+    "--parameter",
+    "assignments",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set a parameter; repeat for more.",
+)
+@click.option("--profile", default=DEFAULT, show_default=True, help="Start from this profile.")
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the executed notebook goes (default: _build/runs/…).",
+)
+@click.option(
+    "--help",
+    "wants_help",
+    is_flag=True,
+    help="With CHAPTER: its parameters with types, defaults, meanings.",
+)
+@click.pass_context
+def run_chapter(
+    context: click.Context,
+    chapter: str | None,
+    assignments: Sequence[str],
+    profile: str,
+    folder: Path | None,
+    wants_help: bool,
+) -> None:
+    """Execute CHAPTER with other parameters; say where its notebook and claims are."""
+    if chapter is None:
+        out.print(context.get_help(), markup=False)
+        context.exit(0 if wants_help else 2)
+    project = _project()
+    source = project.chapter(chapter)
+    if wants_help:
+        _print_parameters(source)
+        return
+    # Everything is checked here, before a kernel starts or a file is written.
+    overrides = load_profile(project, profile)
+    chosen = dict(parse_assignment(text) for text in assignments)
+    values = effective(source.parameters, [chapter_values(source, profile, overrides), chosen])
+    short = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
+    folder = folder or project.build / "runs" / source.name / short
+    target = folder.resolve() / f"{Path(source.name).name}.ipynb"
+    parts = fingerprint(project, source, values)
+    job = Job(source, values, parts, profile, target)
+    with LiveProgress(out) as progress:
+        (result,) = run_jobs(
+            project, [job], workers=1, on_progress=progress.cell, on_end=progress.end
+        )
+    if isinstance(result, Failure):
+        err.print(describe_failure(result), markup=False)
+        context.exit(1)
+    claims = target.with_suffix(".claims.json")
+    write_atomically(claims, json.dumps(result.claims, indent=1, ensure_ascii=False))
+    for claim in result.claims:
+        out.print(f"  {claim['verdict']:>9}  {claim['id']}  {claim['says']}", markup=False)
+    out.print(f"notebook: {target}\nclaims:   {claims}", markup=False)
+    if any(claim["verdict"] == "fails" for claim in result.claims):
+        context.exit(1)
+
+
+def _print_parameters(chapter: Chapter) -> None:
+    table = Table("parameter", "type", "default", "meaning", "range", box=None, pad_edge=False)
+    for parameter in chapter.parameters.values():
+        default = repr(parameter.default)
+        table.add_row(
+            parameter.name, parameter.type_name, default, parameter.comment, parameter.wanted
+        )
+    out.print(f"{chapter.name}: {chapter.title}\n", markup=False)
+    out.print(table)
+
+
+@main.command("book")
+@click.option("--profile", default=DEFAULT, show_default=True, help="smoke, book or paper.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Chapters at a time (default: cores).")
+@click.option("--only", default="*", metavar="PATTERN", help="Execute only chapters like this.")
+@click.pass_context
+def build_book(context: click.Context, profile: str, jobs: int | None, only: str) -> None:
+    """Execute what is stale, render, and say where index.html is."""
+
+    def say_plan(chosen: Sequence[Job], waiting: Sequence[Job]) -> None:
+        fresh = len(chosen) - len(waiting)
+        out.print(f"profile {profile}: {len(waiting)} stale, {fresh} fresh", markup=False)
+        for job in waiting:
+            out.print(f"  {job.chapter.name}: {_few(job.stale)}", markup=False)
+
+    with LiveProgress(out) as progress:
+        built = build(
+            _project(),
+            profile,
+            workers=jobs,
+            only=only,
+            on_plan=say_plan,
+            on_progress=progress.cell,
+            on_end=progress.end,
+        )
+    for failure in built.failures:
+        err.print(describe_failure(failure), markup=False)
+    for chapter, claims in built.blocking.items():
+        err.print(f"{chapter}: these claims fail the build: {', '.join(claims)}", markup=False)
+    for chapter, reasons in built.stale.items():
+        err.print(f"{chapter} is shown out of date: {_few(reasons)}", markup=False)
+    if built.index is None:
+        err.print("the book was not rendered; the last good one stays as it was")
+    else:
+        out.print(f"the book: {built.index}", markup=False)
+    context.exit(0 if built.good else 1)
+
+
+@main.command("status")
+@click.option("--profile", default=DEFAULT, show_default=True, help="smoke, book or paper.")
+def show_status(profile: str) -> None:
+    """Say of each chapter whether it is fresh or why it is stale, its duration and claims."""
+    for job in plan(_project(), profile):
+        record = read_record(job.target)
+        state = f"stale: {_few(job.stale)}" if job.stale else "fresh"
+        out.print(f"{job.chapter.name}: {state}", markup=False)
+        if record is not None:
+            out.print(f"    last run {_last_run(record)}", markup=False)
+
+
+def _last_run(record: Record) -> str:
+    note = record.note
+    return f"{note['date']}, {note['seconds']:.0f} s, {describe_claims(record)}"
+
+
+def _few(reasons: Sequence[str], most: int = 4) -> str:
+    more = len(reasons) - most
+    return "; ".join(reasons[:most]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _project() -> Project:
+    return Project.find(Path.cwd())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""Writing files so that a reader finds the old one or the new one, never a torn one."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from studies.errors import BuildError
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write ``text`` to ``path``: to a temporary file on the same disk, synced, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def replace_folder(new: Path, old: Path) -> None:
+    """Put folder ``new`` in the place of ``old``; an interrupt leaves one of the two whole."""
+    aside = old.with_name(f".{old.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    if old.exists():
+        old.rename(aside)
+    try:
+        new.rename(old)
+    except BaseException:
+        if aside.exists() and not old.exists():
+            aside.rename(old)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def only_one(build: Path) -> Iterator[None]:
+    """Hold the build folder for this process; a second build is refused, not mixed in."""
+    build.mkdir(parents=True, exist_ok=True)
+    with (build / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BuildError(f"another build is at work in {build}; wait for it to end") from None
+        # A killed build leaves its scratch folder behind; nobody else can be using it now.
+        shutil.rmtree(build / "tmp", ignore_errors=True)
+        _finish_replacement(build / "html")
+        yield
+
+
+def _finish_replacement(folder: Path) -> None:
+    """Bring back the old folder if a kill struck between the two renames of `replace_folder`."""
+    aside = folder.with_name(f".{folder.name}.old")
+    if aside.exists() and not folder.exists():
+        aside.rename(folder)

@@ -1,0 +1,114 @@
+"""Fingerprints: everything that a chapter's page depends on, hashed part by part.
+
+Parts are kept apart so that a stale page can say *what* changed.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from studies.project import Chapter, Project
+
+DATA_ROOT = "COMPRESSIBILITY_DATA"
+# Not imported by chapters, yet it writes what ends up on the page.
+EXECUTOR = "studies.worker"
+
+
+def fingerprint(project: Project, chapter: Chapter, values: Mapping[str, Any]) -> dict[str, str]:
+    """Hash every part that the executed chapter depends on.
+
+    Returns
+    -------
+    dict
+        Part → sha256: the chapter's source, each parameter, each module under
+        ``lib/`` that the chapter imports (transitively), the lock file, the data
+        files that its `DatasetName` parameters name, and the Python version.
+    """
+    parts = {"chapter source": _sha256(chapter.path.read_bytes())}
+    for name, value in values.items():
+        parts[f"parameter {name}"] = _sha256(json.dumps(value).encode())
+    for module in imported_modules(project.lib, chapter):
+        parts[module.relative_to(project.root).as_posix()] = _sha256(module.read_bytes())
+    for path in [project.root / "requirements.lock", *_data_files(chapter, values)]:
+        parts[path.name] = _sha256(path.read_bytes())
+    parts["Python version"] = _sha256(f"{sys.version_info[:2]}".encode())
+    return parts
+
+
+def digest(parts: Mapping[str, str]) -> str:
+    """One hash of all parts."""
+    return _sha256(json.dumps(parts, sort_keys=True).encode())
+
+
+def differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """Names of the parts that changed, came or went, each with which it was."""
+    changed = [f"{part} changed" for part in new if part in old and old[part] != new[part]]
+    came = [f"{part} is new" for part in new if part not in old]
+    went = [f"{part} is gone" for part in old if part not in new]
+    return changed + came + went
+
+
+def imported_modules(lib: Path, chapter: Chapter) -> list[Path]:
+    """Files under ``lib`` that the chapter's code imports, directly or through others."""
+    code = "\n".join(c.source for c in chapter.notebook.cells if c.cell_type == "code")
+    # IPython's magics and shell escapes are not Python.
+    code = "\n".join(
+        "pass" if line.lstrip()[:1] in ("%", "!") else line for line in code.split("\n")
+    )
+    waiting = [*_imports(ast.parse(code), package=""), EXECUTOR]
+    found: set[Path] = set()
+    while waiting:
+        name = waiting.pop()
+        path = _module_file(lib, name)
+        if path is None or path in found:
+            continue
+        found.add(path)
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        waiting += _imports(ast.parse(path.read_text(encoding="utf8")), package=package)
+    return sorted(found)
+
+
+def _imports(tree: ast.AST, package: str) -> Iterator[str]:
+    """Every module name that importing this code may load: packages on the way included."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")[: len(package.split(".")) - node.level + 1]
+            base = ".".join(
+                [*(parents if node.level else []), *([node.module] if node.module else [])]
+            )
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            steps = name.split(".")
+            yield from (".".join(steps[: i + 1]) for i in range(len(steps)))
+
+
+def _module_file(lib: Path, name: str) -> Path | None:
+    path = lib.joinpath(*name.split("."))
+    candidates = (
+        path.with_suffix(".py") if "." in name else lib / f"{name}.py",
+        path / "__init__.py",
+    )
+    return next((c for c in candidates if c.is_file()), None)
+
+
+def _data_files(chapter: Chapter, values: Mapping[str, Any]) -> list[Path]:
+    root = os.environ.get(DATA_ROOT)
+    if not root:
+        return []  # scikit-learn's bundled or fetched copies are fixed by the lock
+    names = [values[p.name] for p in chapter.parameters.values() if p.type_name == "DatasetName"]
+    return sorted(path for name in names for path in Path(root).glob(f"{name}*.npz"))
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

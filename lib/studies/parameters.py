@@ -1,0 +1,161 @@
+"""A chapter's parameters: read from its tagged cell, checked, and written back into it.
+
+The cell holds typed assignments, one comment each::
+
+    from studies.types import Probability
+
+    p: Probability = 0.3  # chance that a compressed weight is kept
+
+It is read as text (`ast`, `tokenize`); nothing is executed, so a wrong value is
+refused before a kernel starts.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import io
+import tokenize
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import TypeAdapter, ValidationError
+
+from studies import types
+from studies.errors import ChapterError, ParameterError
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One typed assignment of the parameters cell."""
+
+    name: str
+    type_name: str  # a name of studies.types
+    default: Any  # a Python literal
+    comment: str  # what the parameter means
+
+    @property
+    def wanted(self) -> str:
+        """The range in words, with the parameter's name in it."""
+        metadata = get_args(getattr(types, self.type_name))[1:]
+        text = next(m.text for m in metadata if isinstance(m, types.Wanted))
+        return text.format(name=self.name)
+
+    def check(self, value: Any) -> Any:
+        """Return ``value`` as the kernel will see it, or raise `ParameterError`."""
+        adapter: TypeAdapter[Any] = TypeAdapter(getattr(types, self.type_name))
+        try:
+            return adapter.validate_python(value, strict=True)
+        except ValidationError:
+            raise ParameterError(
+                f"{self.name} = {value!r} is refused: need {self.wanted} ({self.comment})"
+            ) from None
+
+
+def read_parameters(source: str) -> dict[str, Parameter]:
+    """Read the parameters cell ``source``; its own defaults are checked too.
+
+    Raises
+    ------
+    ChapterError
+        If a statement is neither an import from `studies.types` nor a typed
+        assignment of a literal with a comment.
+    """
+    comments = _comments(source)
+    parameters: dict[str, Parameter] = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ImportFrom) and node.module == "studies.types":
+            continue
+        parameter = _parameter(node, comments)
+        if parameter.name in parameters:
+            raise ChapterError(f"parameters cell: {parameter.name} is set twice")
+        try:
+            parameter.check(parameter.default)
+        except ParameterError as error:
+            raise ChapterError(f"parameters cell, default of {error}") from None
+        parameters[parameter.name] = parameter
+    return parameters
+
+
+def _comments(source: str) -> dict[int, str]:
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return {t.start[0]: t.string.lstrip("# ") for t in tokens if t.type == tokenize.COMMENT}
+
+
+def _parameter(node: ast.stmt, comments: Mapping[int, str]) -> Parameter:
+    where = f"parameters cell, line {node.lineno}"
+    if not (
+        isinstance(node, ast.AnnAssign)
+        and isinstance(node.target, ast.Name)
+        and isinstance(node.annotation, ast.Name)
+        and node.value is not None
+    ):
+        raise ChapterError(f"{where}: need `name: Type = value  # meaning`")
+    if node.annotation.id not in types.__all__:
+        known = ", ".join(types.__all__)
+        raise ChapterError(f"{where}: unknown type {node.annotation.id}; known: {known}")
+    try:
+        default = ast.literal_eval(node.value)
+    except ValueError:
+        raise ChapterError(f"{where}: the default must be a literal") from None
+    comment = comments.get(node.end_lineno or node.lineno, "")
+    if not comment:
+        raise ChapterError(f"{where}: a comment must say what {node.target.id} means")
+    return Parameter(node.target.id, node.annotation.id, default, comment)
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """Split ``name=value`` as typed on a command line; a word that is no literal is a string."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise ParameterError(f"{text!r} is refused: need name=value, such as p=0.5")
+    words = {"true": True, "false": False}
+    try:
+        return name.strip(), ast.literal_eval(value.strip())
+    except (ValueError, SyntaxError):
+        return name.strip(), words.get(value.strip().lower(), value.strip())
+
+
+def effective(
+    parameters: Mapping[str, Parameter], overrides: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The values to run with: the defaults, then each mapping of ``overrides`` over them.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown name (the known ones are listed) or a value out of range.
+    """
+    values = {name: parameter.default for name, parameter in parameters.items()}
+    for override in overrides:
+        for name, value in override.items():
+            if name not in parameters:
+                raise ParameterError(_unknown(name, parameters))
+            values[name] = parameters[name].check(value)
+    return values
+
+
+def _unknown(name: str, parameters: Mapping[str, Parameter]) -> str:
+    close = difflib.get_close_matches(name, parameters, n=1)
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    known = ", ".join(parameters) or "none"
+    return f"{name} is no parameter of this chapter{hint}; its parameters are: {known}"
+
+
+def write_values(source: str, values: Mapping[str, Any]) -> str:
+    """Return the parameters cell with the values really used; types and comments stay."""
+    lines = source.splitlines()
+    for node in reversed(ast.parse(source).body):
+        if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
+            continue
+        if node.value is None or node.target.id not in values:
+            continue
+        if ast.literal_eval(node.value) == values[node.target.id]:
+            continue  # keep the author's spelling, 1e-3 say
+        first, last = node.value.lineno - 1, (node.value.end_lineno or node.value.lineno) - 1
+        # ast counts columns in UTF-8 bytes.
+        before = lines[first].encode()[: node.value.col_offset].decode()
+        after = lines[last].encode()[node.value.end_col_offset :].decode()
+        lines[first : last + 1] = [before + repr(values[node.target.id]) + after]
+    return "\n".join(lines)

@@ -1,0 +1,80 @@
+"""What the builder says while it works: a live line per chapter, or plain lines without one."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from studies.ledger import count_verdicts
+from studies.records import Record
+from studies.runner import Failure, Job
+
+
+class LiveProgress:
+    """Shows running chapters on a terminal; elsewhere says only how each one ended."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._tasks: dict[str, TaskID] = {}
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("cell {task.completed}/{task.total}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+
+    def __enter__(self) -> LiveProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def cell(self, job: Job, index: int, total: int) -> None:
+        """A chapter's next cell has started."""
+        name = job.chapter.name
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, total=total)
+        self._progress.update(self._tasks[name], completed=index + 1)
+
+    def end(self, job: Job, result: Record | Failure) -> None:
+        """A chapter has ended, well or not."""
+        name = job.chapter.name
+        if name in self._tasks:
+            self._progress.remove_task(self._tasks.pop(name))
+        if isinstance(result, Record):
+            verdicts = describe_claims(result)
+            self._console.print(f"{name}: executed in {result.note['seconds']:.0f} s; {verdicts}")
+        else:
+            self._console.print(f"[bold]{name}: FAILED[/bold]")
+
+
+def describe_claims(record: Record) -> str:
+    """Count a chapter's claims by verdict, in words."""
+    counts = count_verdicts(record.claims)
+    said = [f"{number} {word}" for word, number in counts.items() if number]
+    return f"{len(record.claims)} claims" + (f" ({', '.join(said)})" if said else "")
+
+
+def describe_failure(failure: Failure) -> str:
+    """Name chapter, cell, line and error, with the traceback's last lines."""
+    chapter = failure.job.chapter
+    where = chapter.name
+    if failure.cell is not None:
+        line = failure.line or 1
+        source = f"book/{chapter.name}.md:{chapter.line_of(failure.cell, line)}"
+        where += f", cell {failure.cell}, line {line} ({source})"
+    lines = [f"{where}: {failure.error}", *(f"    {line}" for line in failure.traceback)]
+    if failure.half_run is not None:
+        lines.append(f"    the notebook as far as it came: {failure.half_run}")
+    return "\n".join(lines)

@@ -1,0 +1,154 @@
+"""Where things are: the project's root, its table of contents, its chapters."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+import yaml
+
+from studies.errors import ChapterError, StudiesError
+from studies.parameters import Parameter, read_parameters
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One text notebook of the book."""
+
+    name: str  # its path below book/, without suffix
+    path: Path
+    notebook: nbformat.NotebookNode = field(repr=False, compare=False)  # no outputs; fixed ids
+
+    @classmethod
+    def read(cls, book: Path, name: str) -> Chapter:
+        """Read ``book/name.md``; cells get fixed ids, so that repeated runs are byte-identical."""
+        path = book / f"{name}.md"
+        notebook: nbformat.NotebookNode = jupytext.read(path)
+        for index, cell in enumerate(notebook.cells):
+            cell["id"] = f"c{index:03d}"
+        return cls(name, path, notebook)
+
+    @property
+    def title(self) -> str:
+        """The first heading."""
+        text = "\n".join(c.source for c in self.notebook.cells if c.cell_type == "markdown")
+        heading = re.search(r"^# (.+)$", text, flags=re.MULTILINE)
+        if heading is None:
+            raise ChapterError(f"{self.name}: need a first line `# Title`")
+        return heading.group(1).strip()
+
+    @property
+    def parameters_index(self) -> int:
+        """Index of the first code cell, which must be tagged ``parameters``."""
+        for index, cell in enumerate(self.notebook.cells):
+            if cell.cell_type == "code":
+                if "parameters" in cell.metadata.get("tags", []):
+                    return index
+                break
+        raise ChapterError(f"{self.name}: the first code cell must be tagged `parameters`")
+
+    @property
+    def parameters_source(self) -> str:
+        """The text of the parameters cell."""
+        return str(self.notebook.cells[self.parameters_index].source)
+
+    @cached_property
+    def parameters(self) -> dict[str, Parameter]:
+        """The chapter's parameters by name, in the cell's order."""
+        try:
+            return read_parameters(self.parameters_source)
+        except ChapterError as error:
+            raise ChapterError(f"{self.name}: {error}") from None
+        except SyntaxError as error:
+            raise ChapterError(f"{self.name}: parameters cell: {error}") from None
+
+    def line_of(self, cell: int, line: int = 1) -> int:
+        """The line of the source file for ``line`` (from 1) of the cell with index ``cell``."""
+        text, end = self.path.read_text(encoding="utf8"), 0
+        position = 0
+        for source in (c.source for c in self.notebook.cells[: cell + 1]):
+            position = max(text.find(source, end), end)
+            end = position + len(source)
+        return text.count("\n", 0, position) + line
+
+
+@dataclass(frozen=True)
+class Project:
+    """A checkout of the book."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, start: Path) -> Project:
+        """The project that ``start`` lies in: the nearest folder with `_toc.yml` and `book/`."""
+        for folder in [start, *start.parents]:
+            if (folder / "_toc.yml").is_file() and (folder / "book").is_dir():
+                return cls(folder)
+        raise StudiesError(
+            f"no book here: need a folder with _toc.yml and book/, at or above {start}"
+        )
+
+    @property
+    def book(self) -> Path:
+        """The text notebooks and pages."""
+        return self.root / "book"
+
+    @property
+    def lib(self) -> Path:
+        """The source root of the packages."""
+        return self.root / "lib"
+
+    @property
+    def build(self) -> Path:
+        """Everything that is made, never edited."""
+        return self.root / "_build"
+
+    def toc_pages(self) -> list[str]:
+        """Names of all pages below book/ in the order of `_toc.yml`."""
+        toc = yaml.safe_load((self.root / "_toc.yml").read_text(encoding="utf8"))
+        return [str(Path(entry).relative_to("book")) for entry in _files(toc)]
+
+    def is_chapter(self, page: str) -> bool:
+        """Whether a page is executed: its front matter names a kernel."""
+        path = self.book / f"{page}.md"
+        if not path.is_file():
+            return False
+        front = re.match(r"---\n(.*?)\n---\n", path.read_text(encoding="utf8"), flags=re.DOTALL)
+        return bool(front and "kernelspec" in yaml.safe_load(front.group(1)))
+
+    def chapter_names(self) -> list[str]:
+        """Names of the chapters in the order of `_toc.yml`."""
+        return [page for page in self.toc_pages() if self.is_chapter(page)]
+
+    def chapter(self, name: str) -> Chapter:
+        """Read one chapter; an unknown name lists the known ones."""
+        names = self.chapter_names()
+        name = name.removeprefix("book/").removesuffix(".md")
+        if name not in names:
+            close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+            hint = f" (did you mean {close[0]}?)" if close else ""
+            raise StudiesError(f"no chapter {name}{hint}; the chapters are: {', '.join(names)}")
+        return Chapter.read(self.book, name)
+
+    def chapters(self) -> list[Chapter]:
+        """All chapters."""
+        return [Chapter.read(self.book, name) for name in self.chapter_names()]
+
+
+def _files(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key in ("root", "file"):
+                yield value
+            else:
+                yield from _files(value)
+    elif isinstance(node, list):
+        for item in node:
+            yield from _files(item)

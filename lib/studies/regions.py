@@ -1,0 +1,73 @@
+"""Predicted regions: the sets of numbers in which a theorem says a measurement must fall."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from studies.numerals import number
+
+
+@dataclass(frozen=True)
+class Region:
+    """An interval of the real line; an end may be infinite, and is open or closed."""
+
+    low: float
+    high: float
+    low_closed: bool = True
+    high_closed: bool = True
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.low) or math.isnan(self.high) or self.low > self.high:
+            raise ValueError(f"need low <= high, got [{self.low}, {self.high}]")
+
+    def contains(self, low: float, high: float) -> bool:
+        """Whether every point of [low, high] lies in the region."""
+        above = low >= self.low if self.low_closed else low > self.low
+        below = high <= self.high if self.high_closed else high < self.high
+        return above and below
+
+    def misses(self, low: float, high: float) -> bool:
+        """Whether no point of [low, high] lies in the region."""
+        left = high < self.low if self.low_closed else high <= self.low
+        right = low > self.high if self.high_closed else low >= self.high
+        return left or right
+
+    def __str__(self) -> str:
+        if self.low == self.high:
+            return f"exactly {number(self.low)}"
+        if math.isinf(self.low):
+            return f"{'at most' if self.high_closed else 'below'} {number(self.high)}"
+        if math.isinf(self.high):
+            return f"{'at least' if self.low_closed else 'above'} {number(self.low)}"
+        return f"{number(self.low)} to {number(self.high)}"
+
+
+def below(bound: float) -> Region:
+    """Numbers < bound."""
+    return Region(-math.inf, bound, high_closed=False)
+
+
+def at_most(bound: float) -> Region:
+    """Numbers ≤ bound."""
+    return Region(-math.inf, bound)
+
+
+def above(bound: float) -> Region:
+    """Numbers > bound."""
+    return Region(bound, math.inf, low_closed=False)
+
+
+def at_least(bound: float) -> Region:
+    """Numbers ≥ bound."""
+    return Region(bound, math.inf)
+
+
+def between(low: float, high: float) -> Region:
+    """Numbers from low to high, ends included."""
+    return Region(low, high)
+
+
+def exactly(value: float) -> Region:
+    """The one number; for counts and other measurements without error."""
+    return Region(value, value)

@@ -1,0 +1,127 @@
+"""Renders the executed chapters: staged in a scratch folder, checked, then put in place whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+
+import nbformat
+
+from studies.checks.notebooks import check_notebooks
+from studies.checks.pages import check_pages
+from studies.errors import BuildError
+from studies.files import replace_folder, write_atomically
+from studies.ledger import LEDGER_MARK, STATUS_MARK, ledger, ledger_page, status_page
+from studies.project import Project
+from studies.records import Record
+
+
+def render(
+    project: Project,
+    profile: str,
+    records: Mapping[str, Record],
+    stale: Mapping[str, Sequence[str]],
+) -> Path:
+    """Render the book and return the path of its first page.
+
+    ``stale`` says of chapters shown although they are out of date why they are; such a
+    page says so on top.
+
+    Raises
+    ------
+    BuildError
+        If a check fails or the builder warns; the last good book stays in place.
+    """
+    problems = check_notebooks({name: record.notebook for name, record in records.items()})
+    if problems:
+        raise BuildError("the executed chapters need mending:\n" + "\n".join(map(str, problems)))
+    stage = project.build / "tmp" / "stage"
+    shutil.rmtree(stage, ignore_errors=True)
+    mathjax = _stage(project, stage, profile, records, stale)
+    html = _run_builder(stage)
+    problems = check_pages(html, project.toc_pages(), mathjax)
+    if problems:
+        raise BuildError("the rendered pages need mending:\n" + "\n".join(map(str, problems)))
+    text = json.dumps(ledger(project, profile, records), indent=1, ensure_ascii=False)
+    (html / "ledger.json").write_text(text, encoding="utf8")
+    replace_folder(html, project.build / "html")
+    write_atomically(project.build / "ledger.json", text)
+    shutil.rmtree(stage, ignore_errors=True)
+    return project.build / "html" / "index.html"
+
+
+def _stage(
+    project: Project,
+    stage: Path,
+    profile: str,
+    records: Mapping[str, Record],
+    stale: Mapping[str, Sequence[str]],
+) -> Path:
+    """Lay out what the builder reads; return where MathJax lies."""
+    stage.mkdir(parents=True)
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(project.root / name, stage)
+    shutil.copytree(project.book, stage / "book")
+    for name, record in records.items():
+        page = stage / "book" / name
+        page.with_suffix(".md").unlink()
+        notebook = _with_banner(record.notebook, stale.get(name, ()))
+        page.with_suffix(".ipynb").write_text(nbformat.writes(notebook), encoding="utf8")
+    titles = {name: project.chapter(name).title for name in records}
+    _fill(stage / "book" / "ledger.md", LEDGER_MARK, ledger_page(records, titles))
+    _fill(stage / "book" / "status.md", STATUS_MARK, status_page(profile, records, titles, stale))
+    mathjax = stage / "book" / "_static" / "mathjax"
+    for part in ("tex-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions"):
+        source, target = mathjax_folder() / part, mathjax / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
+    return mathjax_folder()
+
+
+def mathjax_folder() -> Path:
+    """The whole MathJax that the environment brings; pages get the parts they need."""
+    files = metadata.files("sphinx-mathjax-offline") or []
+    core = next(file for file in files if file.name == "tex-chtml.js")
+    return Path(str(core.locate())).parent
+
+
+def _with_banner(notebook: nbformat.NotebookNode, reasons: Sequence[str]) -> nbformat.NotebookNode:
+    if not reasons:
+        return notebook
+    text = "```{warning}\nThis page is out of date: " + "; ".join(reasons) + ".\n```"
+    first = notebook.cells[0]
+    title, _, rest = first.source.partition("\n")
+    banner = {**first, "source": f"{title}\n\n{text}\n{rest}"}
+    shown: nbformat.NotebookNode = nbformat.from_dict(
+        {**notebook, "cells": [banner, *notebook.cells[1:]]}
+    )
+    return shown
+
+
+def _fill(page: Path, mark: str, text: str) -> None:
+    source = page.read_text(encoding="utf8")
+    if mark not in source:
+        raise BuildError(f"book/{page.name}: need the line {mark} where the table belongs")
+    page.write_text(source.replace(mark, f"```{{raw}} html\n{text}\n```"), encoding="utf8")
+
+
+def _run_builder(stage: Path) -> Path:
+    """Run jupyter-book with warnings fatal; return the folder of the pages."""
+    command = ["jupyter-book", "build", str(stage), "-W", "--keep-going", "-n", "-q"]
+    program = Path(sys.executable).with_name(command[0])
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}
+    done = subprocess.run(
+        [str(program), *command[1:]], capture_output=True, text=True, env=environment
+    )
+    html = stage / "_build" / "html"
+    warnings = [line for line in done.stderr.splitlines() if "WARNING:" in line or "ERROR:" in line]
+    if done.returncode != 0 or warnings:
+        said = "\n".join(warnings) or (done.stderr + done.stdout).strip()[-3000:]
+        raise BuildError("jupyter-book warns:\n" + said.replace(f"{stage}/", ""))
+    return html
