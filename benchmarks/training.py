@@ -1,0 +1,54 @@
+"""Networks trained as one batch against one by one: python -m benchmarks.training."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from compressibility.data import Dataset, load
+from compressibility.models import mlp
+from compressibility.training import train
+
+EPOCHS, BATCH, REPEATS = 2, 64, 2
+
+
+def seconds(digits: Dataset, widths: list[int], groups: list[tuple[int, ...]]) -> float:
+    """Wall time to train the groups of seeds, one group after the other; best of some runs."""
+    return min(once(digits, widths, groups) for _ in range(REPEATS))
+
+
+def once(digits: Dataset, widths: list[int], groups: list[tuple[int, ...]]) -> float:
+    """Wall time of one run."""
+    start = time.perf_counter()
+    for seeds in groups:
+        train(
+            mlp(widths, seeds=seeds),
+            digits.train_inputs,
+            digits.train_targets,
+            loss="cross_entropy",
+            optimizer="adam",
+            learning_rate=1e-3,
+            epochs=EPOCHS,
+            batch_size=BATCH,
+            seeds=seeds,
+        )
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Print both times and their ratio for growing numbers of networks, narrow and wide."""
+    torch.set_num_threads(1)
+    digits = load("digits")
+    print(f"digits, Adam, {EPOCHS} epochs of batches of {BATCH}, one thread, best of {REPEATS}")
+    print(f"{'width':>6} {'networks':>9} {'batch s':>9} {'one by one s':>13} {'ratio':>7}")
+    once(digits, [64, 8, 10], [(0,)])
+    for width in (32, 256):
+        for networks in (1, 4, 16):
+            widths, seeds = [64, width, 40, 10], tuple(range(networks))
+            together = seconds(digits, widths, [seeds])
+            apart = seconds(digits, widths, [(seed,) for seed in seeds])
+            print(f"{width:6d} {networks:9d} {together:9.2f} {apart:13.2f} {apart / together:7.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+r"""The constants that the compression theorems leave open: how small, how many draws.
+
+Source: El Cheairi, Gamarnik, Mazumder, *Theoretical Compression Bounds for Wide Multilayer
+Perceptrons*, COLT 2026 (arXiv 2512.06288). Theorems 2, 3, 6 and 7 say that some
+:math:`\delta(\xi)` and :math:`n_0(p, \xi)` exist; here both are numbers.
+"""
+
+import math
+from typing import Literal
+
+import numpy as np
+from scipy.special import lambertw
+from scipy.stats import binom
+
+from compressibility.bounds.wide_networks_layers import as_decimal, need
+
+Form = Literal["quarter", "half"]
+Tail = Literal["chernoff", "exact"]
+
+
+def concentration_slack(xi: float, *, form: Form = "quarter") -> float:
+    r"""Give the :math:`\varepsilon` that each form of :func:`delta` spends on concentration.
+
+    ``"quarter"``: :math:`\xi/4`; ``"half"``: :math:`\xi/2`, as in the proofs.
+    Raises ValueError unless ``0 < xi < 1`` and the form is known.
+    """
+    need(0 < xi < 1, "0 < xi < 1", xi)
+    need(form in ("quarter", "half"), "form 'quarter' or 'half'", repr(form))
+    return xi / 4 if form == "quarter" else xi / 2
+
+
+def delta(xi: float, *, form: Form = "quarter", wide_only: bool = False) -> float:
+    r"""Give the constant :math:`\delta(\xi)` of the width conditions, explicitly.
+
+    Lemma 17 turns one-step errors :math:`(1+\varepsilon_1)\,c_1^2 e + \varepsilon_2\,c_1^{2\ell}`
+    (a wide layer) and :math:`(1+\varepsilon_3)\,c_1^4 e + \varepsilon_4\,c_1^{2(\ell+1)}` (a block)
+    into the theorems' error if :math:`\xi \ge 2\varepsilon_1 \vee 2\varepsilon_3 \vee
+    \sqrt{2\varepsilon_2} \vee \sqrt{2\varepsilon_4}`. With slack :math:`\varepsilon` for the
+    concentration and :math:`f(u) = u e^u`, the width conditions give :math:`\varepsilon_1 =
+    \varepsilon`, :math:`\varepsilon_2 = 2\delta(1+\varepsilon)`, :math:`\varepsilon_3 = \varepsilon
+    + (1+\varepsilon) f(2\delta)`, :math:`\varepsilon_4 = 5(1+\varepsilon) f(2\delta)`.
+
+    ``form="quarter"`` takes :math:`\varepsilon = \xi/4` and is the largest :math:`\delta` that
+    meets all four,
+
+    .. math:: \delta = \min\Bigl(\tfrac{\xi^2}{4+\xi},\ \tfrac12 W_0\bigl(\tfrac{\xi}{4+\xi}\bigr),\
+              \tfrac12 W_0\bigl(\tfrac{2\xi^2}{5(4+\xi)}\bigr)\Bigr),
+
+    :math:`W_0` Lambert's function. ``form="half"`` keeps the proofs' :math:`\varepsilon = \xi/2`,
+    with which :math:`2\varepsilon_3 > \xi` for every :math:`\delta > 0` (a slip of the paper: the
+    lemma's hypothesis never holds on a block, so no ``as_printed`` value exists). A block spans two
+    layers and may grow by :math:`(1+\xi)^2`; used in full in (65), :math:`f(2\delta) \le \xi` and
+    :math:`\varepsilon_4 \le \xi^2(1+\xi)/2` suffice, hence :math:`\delta = \tfrac12
+    W_0\bigl(\xi^2(1+\xi)/(5(2+\xi))\bigr)`, sufficient and simple, not the largest.
+    ``wide_only=True`` is for :math:`\mathcal{B} = \emptyset`: :math:`\varepsilon_2` alone binds,
+    :math:`\delta = \xi^2/(4(1+\varepsilon))`.
+
+    Raises ValueError unless ``0 < xi < 1`` and the form is known.
+
+    Examples
+    --------
+    >>> round(delta(0.5), 6), round(delta(0.5, form="half"), 6)
+    (0.010872, 0.014569)
+    >>> delta(0.5, wide_only=True) == 0.5**2 / 4.5
+    True
+    """
+    slack = concentration_slack(xi, form=form)
+    wide = xi**2 / (4 * (1 + slack))
+    if wide_only:
+        return wide
+    if form == "half":
+        return min(wide, _half_lambert(xi**2 * (1 + xi) / (5 * (2 + xi))))
+    growth = _half_lambert(xi / (4 + xi))
+    added = _half_lambert(2 * xi**2 / (5 * (4 + xi)))
+    return min(wide, growth, added)
+
+
+def _half_lambert(u: float) -> float:
+    """Solve f(2 delta) = u for delta."""
+    return float(lambertw(u).real) / 2
+
+
+def smallest_draws(
+    p: float,
+    xi: float,
+    *,
+    gamma: float = 0.01,
+    form: Form = "quarter",
+    method: Tail = "chernoff",
+) -> int:
+    r"""Count the draws from which one good realization is sure to exist (Lemma 12).
+
+    Returns an :math:`n_0` such that for *every* :math:`n \ge n_0`
+
+    .. math:: P\bigl(\mathrm{Bin}(n, p) > (1+\gamma) n p\bigr)
+              \le \frac{\varepsilon}{1+\varepsilon},
+
+    :math:`\varepsilon` from :func:`concentration_slack`: then a good mask has probability at least
+    :math:`1/(1+\varepsilon)`, and the mean error over good masks is at most :math:`1+\varepsilon`
+    times the mean over all. ``n`` counts draws: :math:`\lfloor\alpha n_\ell n_{\ell+1}\rfloor` for
+    weights.
+
+    ``"chernoff"``: the multiplicative bound :math:`P \le e^{-\gamma^2 n p/(2+\gamma)}` gives
+    :math:`n_0 = \lceil (2+\gamma)\ln((1+\varepsilon)/\varepsilon)/(\gamma^2 p) \rceil`.
+    ``"exact"``: the least such :math:`n_0`. The tail is a saw-tooth in :math:`n`, so the first
+    :math:`n` that passes proves nothing about later ones: all :math:`n` beyond
+    :math:`\ln((1+\varepsilon)/\varepsilon) / \mathrm{KL}((1+\gamma)p \,\|\, p)` pass by Chernoff's
+    bound in its entropy form, and below that every :math:`n` is tried, downwards, until one fails.
+    Time and :math:`n_0` grow as :math:`\gamma^{-2}`. ``p`` and ``gamma`` are read as the decimals
+    they print as, so that :math:`1.1 \cdot 0.3 \cdot 100` is 33.
+
+    Raises ValueError unless ``0 < p < 1``, ``0 < xi < 1``, ``gamma > 0``, form and method are
+    known. The default ``gamma`` is that of Theorem 2.
+
+    Examples
+    --------
+    >>> smallest_draws(0.3, 0.5), smallest_draws(0.3, 0.5, gamma=0.2)
+    (147215, 403)
+    >>> smallest_draws(0.5, 0.5, gamma=1.0, method="exact")  # no draw exceeds n
+    1
+    """
+    need(0 < p < 1, "0 < p < 1", p)
+    need(0 < gamma < math.inf, "0 < gamma < inf", gamma)
+    need(method in ("chernoff", "exact"), "method 'chernoff' or 'exact'", repr(method))
+    slack = concentration_slack(xi, form=form)
+    log_odds = math.log1p(1 / slack)
+    if method == "chernoff":
+        return math.ceil((2 + gamma) * log_odds / (gamma**2 * p))
+    rate = (1 + as_decimal(gamma)) * as_decimal(p)
+    if rate >= 1:
+        return 1
+    q = float(rate)
+    entropy = q * math.log1p(gamma) + (1 - q) * math.log((1 - q) / (1 - p))
+    entropy = max(entropy, gamma**2 * p / (2 + gamma))  # it is larger, but for rounding
+    high = math.ceil(log_odds / entropy) + 1
+    while high > 1:
+        low = max(1, high - 50_000)
+        n = np.arange(low, high, dtype=object)  # Python integers: no overflow, exact floor
+        limit = (n * rate.numerator // rate.denominator).astype(float)
+        fails = np.flatnonzero(binom.sf(limit, n.astype(float), p) > slack / (1 + slack))
+        if fails.size:
+            return low + int(fails[-1]) + 1
+        high = low
+    return 1

@@ -1,0 +1,198 @@
+"""Data sets by name, split and scaled, as tensors."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from torch import Tensor
+
+from compressibility.data_sources import ARCHIVES, DataError, Part, Raw, read
+
+__all__ = ["NAMES", "DataError", "Dataset", "load"]
+
+NAMES = ("digits", *ARCHIVES)
+"""What :func:`load` knows."""
+
+# More than float32 loses in a division and a sum of squares, so that norms end at or below one.
+_ROUNDING = 1 + 2.0**-20
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set, split into training and test samples."""
+
+    name: str
+    task: Literal["classification", "regression"]
+    train_inputs: Tensor  # (N, features) float32
+    train_targets: Tensor  # (N,) int64 classes from 0, or (N, 1) float32
+    test_inputs: Tensor  # (N', features) float32
+    test_targets: Tensor  # (N',) int64, or (N', 1) float32
+    outputs: int  # what a network needs: number of classes, or 1
+    image: tuple[int, int, int] | None  # (channels, height, width) of a row of inputs, if any
+    source: str  # where the data were read
+    scale: float = 1.0  # what the inputs were divided by after their usual scaling
+
+    @property
+    def features(self) -> int:
+        """Number of inputs of a network."""
+        return self.train_inputs.shape[1]
+
+    def in_unit_ball(self) -> Dataset:
+        r"""Return a copy whose inputs are divided by their largest norm.
+
+        Afterwards :math:`\|x\| \le 1` on training and test samples, as El Cheairi, Gamarnik,
+        Mazumder (COLT 2026, Section 2) assume, and the largest norm is 1 but for 1e-6 left to
+        rounding. ``scale`` records the divisor.
+
+        Raises
+        ------
+        ValueError
+            Inputs that are all zero.
+        """
+        both = (self.train_inputs, self.test_inputs)
+        largest = max(float(x.double().square().sum(1).max()) for x in both) ** 0.5
+        if largest == 0:
+            raise ValueError("need an input that is not zero, got zeros only")
+        divisor = largest * _ROUNDING
+        return replace(
+            self,
+            train_inputs=self.train_inputs / divisor,
+            test_inputs=self.test_inputs / divisor,
+            scale=self.scale * divisor,
+        )
+
+
+def load(
+    name: str,
+    *,
+    root: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    test_share: float = 0.2,
+) -> Dataset:
+    """Load a data set by name.
+
+    digits comes with scikit-learn. The others are read from npz archives in ``root`` or the folder
+    that ``$COMPRESSIBILITY_DATA`` names; if they are not there, scikit-learn downloads and caches
+    them. ecg5000, mnist and cifar10 keep their published split. digits and california_housing have
+    none: theirs is drawn from the seed, for digits with equal class shares.
+
+    Inputs are images in [0, 1]; series as published (each already has mean 0 and deviation 1);
+    table columns with mean 0 and standard deviation 1 over the training samples. Targets are
+    classes from 0, or house values in 100 000 US dollars. 98 of cifar10's 60 000 images may be
+    JPEG approximations, see the archive's own notes.
+
+    Parameters
+    ----------
+    name
+        One of ``NAMES``.
+    root
+        Folder of the archives.
+    seed
+        Of the split, where one is drawn.
+    test_share
+        Share of test samples, where a split is drawn. Default 0.2: El Cheairi, Gamarnik, Mazumder
+        (COLT 2026, Appendix C).
+
+    Raises
+    ------
+    ValueError
+        An unknown name, a negative seed, or a share outside (0, 1) or that leaves a part empty.
+    DataError
+        Data that cannot be had or are broken; the message says what to do.
+
+    Examples
+    --------
+    >>> digits = load("digits")
+    >>> digits.features, digits.outputs, digits.image
+    (64, 10, (1, 8, 8))
+    """
+    if name not in NAMES:
+        raise ValueError(f"need name in {', '.join(NAMES)}, got {name!r}")
+    if not 0 < test_share < 1:
+        raise ValueError(f"need 0 < test_share < 1, got {test_share}")
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"need 0 <= seed < 2**32, got {seed}")
+    raw = _digits() if name == "digits" else read(name, root=root)
+    regression = name == "california_housing"
+    train, test = raw.train, raw.test
+    if test is None:
+        train, test = _split(train, seed=seed, test_share=test_share, stratify=not regression)
+    if regression:
+        return _table(name, train, test, raw.source)
+    first, classes = (0, 10) if name == "digits" else _labels(name)
+    return _classes(name, train, test, raw.source, first=first, classes=classes)
+
+
+def _digits() -> Raw:
+    bundled = load_digits()
+    return Raw((bundled.images, bundled.target), None, "scikit-learn, load_digits()")
+
+
+def _labels(name: str) -> tuple[int, int]:
+    archive = ARCHIVES[name]
+    return archive.first_label or 0, archive.classes
+
+
+def _split(part: Part, *, seed: int, test_share: float, stratify: bool) -> tuple[Part, Part]:
+    x, y = part
+    rows = train_test_split(
+        np.arange(len(y)),
+        test_size=test_share,
+        random_state=seed,
+        stratify=y if stratify else None,
+    )
+    train, test = (np.sort(part_rows) for part_rows in rows)
+    return (x[train], y[train]), (x[test], y[test])
+
+
+def _table(name: str, train: Part, test: Part, source: str) -> Dataset:
+    centre, spread = train[0].mean(0), train[0].std(0)
+    spread = np.where(spread > 0, spread, 1.0)
+    return Dataset(
+        name=name,
+        task="regression",
+        train_inputs=_floats((train[0] - centre) / spread),
+        train_targets=_floats(train[1][:, None]),
+        test_inputs=_floats((test[0] - centre) / spread),
+        test_targets=_floats(test[1][:, None]),
+        outputs=1,
+        image=None,
+        source=source,
+    )
+
+
+def _classes(
+    name: str, train: Part, test: Part, source: str, *, first: int, classes: int
+) -> Dataset:
+    image = _image(train[0].shape[1:])
+    white = {"digits": 16.0, "mnist": 255.0, "cifar10": 255.0}.get(name, 1.0)
+    return Dataset(
+        name=name,
+        task="classification",
+        train_inputs=_floats(train[0].reshape(len(train[0]), -1)).div_(white),
+        train_targets=torch.from_numpy(train[1].astype(np.int64) - first),
+        test_inputs=_floats(test[0].reshape(len(test[0]), -1)).div_(white),
+        test_targets=torch.from_numpy(test[1].astype(np.int64) - first),
+        outputs=classes,
+        image=image,
+        source=source,
+    )
+
+
+def _image(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
+    """Shape (channels, height, width) of samples that are grey or colour images."""
+    if len(shape) == 1:
+        return None
+    channels, height, width = (1, *shape) if len(shape) == 2 else shape
+    return channels, height, width
+
+
+def _floats(array: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(array.astype(np.float32))

@@ -1,0 +1,1 @@
+"""Tests of the book; a package, so that benchmarks can use the literal algorithm."""

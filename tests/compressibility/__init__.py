@@ -1,0 +1,1 @@
+"""Tests of the science, and the literal algorithm they compare it with."""

@@ -1,0 +1,68 @@
+"""Metrics against scikit-learn's."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from compressibility.metrics import accuracy, r2
+from sklearn.metrics import accuracy_score, r2_score
+
+
+def test_accuracy_is_scikit_learns():
+    """Catches an argmax or a mean over the wrong axis."""
+    rng = np.random.default_rng(0)
+    logits, targets = rng.standard_normal((3, 50, 4)), rng.integers(0, 4, 50)
+    got = accuracy(torch.from_numpy(logits), torch.from_numpy(targets))
+    expected = [accuracy_score(targets, one.argmax(1)) for one in logits]
+    assert got.tolist() == pytest.approx(expected, rel=1e-12)
+    assert accuracy(torch.from_numpy(logits[0]), torch.from_numpy(targets)).shape == ()
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_r2_is_scikit_learns(outputs):
+    """Catches targets and predictions exchanged, or outputs pooled instead of averaged."""
+    rng = np.random.default_rng(1)
+    truth = rng.standard_normal((40, outputs)) * np.arange(1, outputs + 1)
+    guesses = truth + rng.standard_normal((2, 40, outputs))
+    got = r2(torch.from_numpy(guesses), torch.from_numpy(truth))
+    assert got.tolist() == pytest.approx([r2_score(truth, one) for one in guesses], rel=1e-10)
+
+
+def test_r2_of_the_mean_is_zero():
+    """Catches a spread about anything but the mean."""
+    truth = torch.tensor([[1.0], [2.0], [6.0]])
+    assert r2(truth.mean(0).expand(3, 1), truth).item() == pytest.approx(0.0, abs=1e-12)
+
+
+def test_metrics_of_float32_are_summed_in_float64():
+    """Catches a mean in single precision, which stalls on large samples."""
+    logits = torch.zeros(10, 2)
+    assert accuracy(logits, torch.zeros(10, dtype=torch.int64)).dtype == torch.float64
+    far = torch.tensor([[1e4], [1e4 + 1], [1e4 + 2]])
+    assert r2(far + 0.5, far).item() == pytest.approx(1 - 0.75 / 2, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: accuracy(torch.ones(3, 2), torch.zeros(4).long()), "need logits"),
+        (lambda: accuracy(torch.ones(0, 2), torch.zeros(0).long()), "N >= 1"),
+        (lambda: accuracy(torch.ones(3, 2), torch.zeros(3)), "need targets of an integer dtype"),
+        (
+            lambda: accuracy(torch.ones(2, 2), torch.tensor([0, 2])),
+            r"need 0 <= targets < 2.*0\.\.2",
+        ),
+        (lambda: accuracy(torch.ones(2, 2), torch.tensor([-1, 0])), r"got -1\.\.0"),
+        (lambda: accuracy(torch.full((1, 2), math.nan), torch.tensor([0])), "need finite logits"),
+        (lambda: r2(torch.ones(3, 1), torch.ones(3)), "need predictions"),
+        (lambda: r2(torch.ones(1, 1), torch.ones(1, 1)), "N >= 2"),
+        (lambda: r2(torch.ones(3, 1), torch.full((3, 1), 0.1)), "got a constant output"),
+        (lambda: r2(torch.full((2, 1), math.inf), torch.eye(2)[:, :1]), "need finite predictions"),
+        (lambda: r2(torch.ones(2, 1), torch.tensor([[0.0], [math.nan]])), "need finite targets"),
+    ],
+)
+def test_bad_arguments_are_named(call, message):
+    """Catches broadcasting that would give a number for things that do not fit."""
+    with pytest.raises(ValueError, match=message):
+        call()
