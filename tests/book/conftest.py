@@ -1,0 +1,56 @@
+"""A copy of this checkout with the book built in the smoke profile, shared by all tests here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+STUDIES = Path(sys.executable).with_name("studies")
+
+
+def run(
+    *command: str | Path, cwd: Path, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command; what it printed comes back whatever its exit status."""
+    environment = {**os.environ, **(env or {})}
+    return subprocess.run(
+        [str(part) for part in command], cwd=cwd, env=environment, capture_output=True, text=True
+    )
+
+
+def copy_checkout(target: Path) -> Path:
+    """Copy what git would commit: no environment, nothing that was built."""
+    listed = run("git", "ls-files", "-co", "--exclude-standard", cwd=ROOT).stdout.splitlines()
+    for name in listed:
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, target / name)
+    return target
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy in which the smoke book has been built, once for all tests."""
+    copy = copy_checkout(tmp_path_factory.mktemp("checkout"))
+    done = run(STUDIES, "book", "--profile", "smoke", cwd=copy)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return copy
+
+
+@pytest.fixture
+def edited(checkout: Path) -> Iterator[Path]:
+    """The built copy, for a test that changes sources under lib/; they are put back afterwards."""
+    kept = {path: path.read_bytes() for path in (checkout / "lib").rglob("*.py")}
+    yield checkout
+    for path in (checkout / "lib").rglob("*.py"):
+        if path in kept:
+            path.write_bytes(kept[path])
+        else:
+            path.unlink()

@@ -1,0 +1,60 @@
+"""The real book, built in the smoke profile."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.book.conftest import STUDIES, run
+
+CHAPTER = "wide-networks/greedy-compression"
+
+
+def test_every_page_of_the_contents_is_rendered(checkout: Path) -> None:
+    """Catches a page that the builder dropped, or a front page that leads nowhere."""
+    html = checkout / "_build" / "html"
+    assert (html / "index.html").is_file()
+    for page in ("intro", "how-to-use", "notation", CHAPTER, "ledger", "status", "references"):
+        assert (html / "book" / f"{page}.html").is_file()
+
+
+def test_second_build_executes_nothing(checkout: Path) -> None:
+    """Catches a fingerprint that changes from run to run."""
+    before = (checkout / f"_build/executed/smoke/{CHAPTER}.ipynb").read_bytes()
+    done = run(STUDIES, "book", "--profile", "smoke", cwd=checkout)
+    assert done.returncode == 0
+    assert "0 stale, 1 fresh" in done.stdout
+    assert (checkout / f"_build/executed/smoke/{CHAPTER}.ipynb").read_bytes() == before
+
+
+def test_ledger_lists_every_claim_and_none_fails(checkout: Path) -> None:
+    """Catches claims that the ledger loses, and a failing claim in the smoke profile."""
+    ledger = json.loads((checkout / "_build/html/ledger.json").read_text(encoding="utf8"))
+    claims = ledger["chapters"][CHAPTER]["claims"]
+    assert len(claims) >= 5
+    assert all(claim["verdict"] != "fails" for claim in claims)
+    assert all(claim["n"] >= 1 and claim["over"] for claim in claims)
+    page = (checkout / "_build/html/book/ledger.html").read_text(encoding="utf8")
+    assert all(f"{CHAPTER}.html#claim-{claim['id']}" in page for claim in claims)
+
+
+def test_comment_in_an_imported_module_makes_the_chapter_stale(edited: Path) -> None:
+    """Catches a fingerprint that overlooks the library, however small the change."""
+    module = edited / "lib/compressibility/greedy.py"
+    module.write_text(module.read_text(encoding="utf8") + "# a remark\n", encoding="utf8")
+    done = run(STUDIES, "status", "--profile", "smoke", cwd=edited)
+    assert f"{CHAPTER}: stale: lib/compressibility/greedy.py changed" in done.stdout
+
+
+def test_module_that_no_chapter_imports_leaves_it_fresh(edited: Path) -> None:
+    """Catches a fingerprint over the whole library, which would re-run every chapter each time."""
+    (edited / "lib/compressibility/unused.py").write_text("X = 1\n", encoding="utf8")
+    done = run(STUDIES, "status", "--profile", "smoke", cwd=edited)
+    assert f"{CHAPTER}: fresh" in done.stdout
+
+
+def test_visible_parameters_are_those_of_the_profile(checkout: Path) -> None:
+    """Catches a page that shows the defaults although other values were used."""
+    page = json.loads((checkout / f"_build/executed/smoke/{CHAPTER}.ipynb").read_text("utf8"))
+    cell = next(cell for cell in page["cells"] if "parameters" in cell["metadata"].get("tags", []))
+    assert "widths: Widths = [96, 24]" in "".join(cell["source"])

@@ -1,0 +1,70 @@
+"""Every command of the page `how-to-use` and of the README is run, or shown to be a make target."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.book.conftest import ROOT, STUDIES, run
+from tests.book.test_chapters import QUICK
+
+PAGES = ("book/how-to-use.md", "README.md")
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The code blocks of one language."""
+    text = (ROOT / page).read_text(encoding="utf8")
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def commands() -> list[str]:
+    """All shell commands of the pages, without comments."""
+    lines = [
+        line for page in PAGES for block in blocks(page, "bash") for line in block.splitlines()
+    ]
+    return sorted({line.split("  #")[0].split(" # ")[0].strip() for line in lines if line.strip()})
+
+
+def test_pages_hold_commands() -> None:
+    """Catches a pattern that no longer finds the commands, which would test nothing."""
+    assert len(commands()) >= 10
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if c.startswith("make")])
+def test_make_command(command: str) -> None:
+    """Catches a target or variable that the Makefile does not know (make -n expands, runs nothing)."""
+    done = run(*shlex.split(command), "-n", "--warn-undefined-variables", cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "undefined variable" not in done.stderr
+    if "PARAMS" in command:
+        assert "-p 'p=0.5' -p 'widths=[64,128]'" in done.stdout
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if not c.startswith("make")])
+def test_studies_command(command: str, checkout: Path, tmp_path: Path) -> None:
+    """Catches a command that no longer runs as printed; runs get quick values on top."""
+    program, *arguments = shlex.split(command)
+    assert Path(program).name == "studies"
+    if arguments[0] == "run" and "--help" not in arguments:
+        chapter = arguments[1]
+        quick = [f"-p{k}={v}" for k, v in QUICK[chapter].items()]
+        arguments = [a for a in arguments if a != "--"] + [*quick, "--out", str(tmp_path)]
+        # The real housing data need a network; test_chapters runs that task on made-up districts.
+        arguments = ["dataset=digits" if a.startswith("dataset=") else a for a in arguments]
+    if arguments[0] == "book":
+        arguments = [*arguments, *([] if "--profile" in arguments else ["--profile", "smoke"])]
+    done = run(STUDIES, *arguments, cwd=checkout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.strip()
+
+
+@pytest.mark.parametrize("block", blocks("book/how-to-use.md", "python"))
+def test_python_block(block: str, tmp_path: Path) -> None:
+    """Catches library examples that do not run as printed."""
+    done = run(sys.executable, "-W", "error", "-c", block, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
