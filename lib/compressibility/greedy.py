@@ -28,7 +28,7 @@ __all__ = [
     "WideCompression",
     "compress_wide",
     "number_compressed",
-    "output_error",
+    "redraw",
     "scores_wide",
 ]
 
@@ -117,6 +117,55 @@ def compress_wide(
     )
 
 
+def redraw(
+    weight: Tensor,
+    compressed: Tensor,
+    scheme: Scheme,
+    *,
+    draws: int,
+    generator: torch.Generator,
+) -> Tensor:
+    """Throw the dice again for the same compressed weights of one layer.
+
+    On a wide layer the greedy set does not depend on the draws, so these are independent
+    realizations of :func:`compress_wide`, without sorting once for each.
+
+    Parameters
+    ----------
+    weight, compressed
+        W and the mask of a :class:`WideCompression`, shape (n_out, n_in).
+    scheme
+        How a weight is drawn; biased ones, the controls, are welcome here.
+    draws
+        Number of realizations D, at least 1.
+    generator
+        Gives one uniform per weight and realization.
+
+    Returns
+    -------
+    Tensor
+        Shape (D, n_out, n_in).
+
+    Raises
+    ------
+    ValueError
+        Shapes that differ, or draws < 1.
+
+    Examples
+    --------
+    >>> W, mask = torch.tensor([[1.0, 3.0]]), torch.tensor([[False, True]])
+    >>> dice = torch.Generator().manual_seed(0)
+    >>> redraw(W, mask, Pruning(keep=0.5), draws=3, generator=dice)[:, 0, 0].tolist()
+    [1.0, 1.0, 1.0]
+    """
+    if weight.ndim != 2 or compressed.shape != weight.shape:
+        shapes = f"{_shape(weight)} and {_shape(compressed)}"
+        raise ValueError(f"need weight and compressed (n_out, n_in), got {shapes}")
+    if draws < 1:
+        raise ValueError(f"need draws >= 1, got {draws}")
+    return torch.where(compressed, scheme.draw(weight.expand(draws, -1, -1), generator), weight)
+
+
 def scores_wide(weight: Tensor, inputs: Tensor, scheme: Scheme) -> Tensor:
     r"""Expected increase of :math:`\Psi` from compressing each weight of a wide layer.
 
@@ -150,56 +199,6 @@ def scores_wide(weight: Tensor, inputs: Tensor, scheme: Scheme) -> Tensor:
         raise ValueError(f"need a scheme such as Pruning(keep=0.3), got {scheme!r}")
     second_moment = inputs.detach().square().mean(-2, dtype=torch.float64)
     return scheme.variance(weight.detach().double()) * second_moment.unsqueeze(-2)
-
-
-def output_error(
-    weight: Tensor,
-    compressed: Tensor,
-    inputs: Tensor,
-    compressed_inputs: Tensor | None = None,
-) -> Tensor:
-    r"""Mean squared distance between the outputs of a dense and a compressed layer.
-
-    .. math:: \Psi(U) = E\|W x - U x'\|^2
-
-    before the activation; El Cheairi, Gamarnik, Mazumder (COLT 2026), the loss of Algorithm 1 in
-    the proofs of Propositions 18, 19.
-
-    Parameters
-    ----------
-    weight, compressed
-        W and U, shapes (..., n_out, n_in); leading axes broadcast, so a stack of draws
-        (D, n_out, n_in) meets one W.
-    inputs, compressed_inputs
-        x and x', shapes (..., N, n_in); x' = x unless given.
-
-    Returns
-    -------
-    Tensor
-        Shape (...), float64: the mean over the N samples.
-
-    Raises
-    ------
-    ValueError
-        Shapes or dtypes that do not fit.
-
-    Examples
-    --------
-    >>> output_error(torch.ones(1, 2), torch.zeros(1, 2), torch.ones(4, 2)).item()
-    4.0
-    """
-    other = inputs if compressed_inputs is None else compressed_inputs
-    if weight.shape[-2:] != compressed.shape[-2:]:
-        shapes = f"{tuple(weight.shape)} and {tuple(compressed.shape)}"
-        raise ValueError(f"need weight and compressed of one layer's shape, got {shapes}")
-    if inputs.shape[-2:] != other.shape[-2:] or inputs.shape[-1] != weight.shape[-1]:
-        shapes = f"{tuple(inputs.shape)} and {tuple(other.shape)}"
-        raise ValueError(f"need inputs (..., N, {weight.shape[-1]}) and alike, got {shapes}")
-    dtypes = {tensor.dtype for tensor in (weight, compressed, inputs, other)}
-    if len(dtypes) > 1:
-        raise ValueError(f"need weights and inputs of one dtype, got {sorted(map(str, dtypes))}")
-    gap = inputs.detach() @ weight.detach().mT - other.detach() @ compressed.detach().mT
-    return gap.square().sum(-1, dtype=torch.float64).mean(-1)
 
 
 def number_compressed(fraction: float | Fraction, total: int) -> int:

@@ -1,4 +1,4 @@
-"""How well networks do their task, one number per network."""
+"""How well networks do their task, and how far compressed layers stray: a number per network."""
 
 from __future__ import annotations
 
@@ -88,6 +88,56 @@ def r2(predictions: Tensor, targets: Tensor) -> Tensor:
         raise ValueError("need targets that vary, got a constant output")
     residual = (predictions.double() - truth).square().sum(-2)
     return (1 - residual / spread).mean(-1)
+
+
+def output_error(
+    weight: Tensor,
+    compressed: Tensor,
+    inputs: Tensor,
+    compressed_inputs: Tensor | None = None,
+) -> Tensor:
+    r"""Mean squared distance between the outputs of a dense and a compressed layer.
+
+    .. math:: \Psi(U) = E\|W x - U x'\|^2
+
+    before the activation; El Cheairi, Gamarnik, Mazumder (COLT 2026), the loss of Algorithm 1 in
+    the proofs of Propositions 18, 19.
+
+    Parameters
+    ----------
+    weight, compressed
+        W and U, shapes (..., n_out, n_in); leading axes broadcast, so a stack of draws
+        (D, n_out, n_in) meets one W.
+    inputs, compressed_inputs
+        x and x', shapes (..., N, n_in); x' = x unless given.
+
+    Returns
+    -------
+    Tensor
+        Shape (...), float64: the mean over the N samples.
+
+    Raises
+    ------
+    ValueError
+        Shapes or dtypes that do not fit.
+
+    Examples
+    --------
+    >>> output_error(torch.ones(1, 2), torch.zeros(1, 2), torch.ones(4, 2)).item()
+    4.0
+    """
+    other = inputs if compressed_inputs is None else compressed_inputs
+    if weight.shape[-2:] != compressed.shape[-2:]:
+        shapes = f"{tuple(weight.shape)} and {tuple(compressed.shape)}"
+        raise ValueError(f"need weight and compressed of one layer's shape, got {shapes}")
+    if inputs.shape[-2:] != other.shape[-2:] or inputs.shape[-1] != weight.shape[-1]:
+        shapes = f"{tuple(inputs.shape)} and {tuple(other.shape)}"
+        raise ValueError(f"need inputs (..., N, {weight.shape[-1]}) and alike, got {shapes}")
+    dtypes = {tensor.dtype for tensor in (weight, compressed, inputs, other)}
+    if len(dtypes) > 1:
+        raise ValueError(f"need weights and inputs of one dtype, got {sorted(map(str, dtypes))}")
+    gap = inputs.detach() @ weight.detach().mT - other.detach() @ compressed.detach().mT
+    return gap.square().sum(-1, dtype=torch.float64).mean(-1)
 
 
 def _check_finite(name: str, values: Tensor) -> None:

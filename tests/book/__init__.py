@@ -1,0 +1,1 @@
+"""Tests of the chapters and of the rendered book."""

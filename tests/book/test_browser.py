@@ -78,7 +78,7 @@ def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_page_is_clean(page: Page, site: str, name: str) -> None:
-    """Catches console errors, requests to other hosts, TeX errors, and pages wider than the screen."""
+    """Catches console errors, requests to other hosts, TeX errors, pages wider than the screen."""
     outside: list[str] = []
     complaints: list[str] = []
     page.on(

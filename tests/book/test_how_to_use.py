@@ -36,7 +36,7 @@ def test_pages_hold_commands() -> None:
 
 @pytest.mark.parametrize("command", [c for c in commands() if c.startswith("make")])
 def test_make_command(command: str) -> None:
-    """Catches a target or variable that the Makefile does not know (make -n expands, runs nothing)."""
+    """Catches a target or variable that the Makefile does not know (make -n only expands)."""
     done = run(*shlex.split(command), "-n", "--warn-undefined-variables", cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert "undefined variable" not in done.stderr

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import sklearn.datasets
 import torch
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import Bunch
+
 from compressibility import data_sources
 from compressibility.data import NAMES, DataError, load
 from compressibility.data_sources import ARCHIVES, FOLDER_VARIABLE
-from sklearn.preprocessing import StandardScaler
-from sklearn.utils import Bunch
 
 REAL = os.environ.get(FOLDER_VARIABLE)
 

@@ -5,6 +5,10 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
 from compressibility.estimates import (
     Estimate,
     exact,
@@ -12,9 +16,6 @@ from compressibility.estimates import (
     share_interval,
     slope_interval,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy import stats
 
 
 def test_mean_interval_is_scipys():

@@ -7,11 +7,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from compressibility import greedy
-from compressibility.schemes import Masking, NearestRounding, Pruning, Quantization, uniforms_like
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compressibility import greedy, metrics
+from compressibility.schemes import Masking, NearestRounding, Pruning, Quantization, uniforms_like
 from tests.compressibility import literal
 
 SCHEMES = [Pruning(keep=0.3), Pruning(keep=0.7), Quantization(levels=1), Quantization(levels=3)]
@@ -90,7 +90,7 @@ def test_fast_equals_literal_with_dead_inputs():
 def test_sheet_case_a(scheme, expected, share_bound):
     """Catches any constant of the identity or of its alpha-share bound (sheet, case A)."""
     weight, x, other = sheet_case_a()
-    base = greedy.output_error(weight, weight, x, other).item()
+    base = metrics.output_error(weight, weight, x, other).item()
     result = greedy.compress_wide(weight, other, scheme, fraction=0.9, generator=generator())
     everything = greedy.scores_wide(weight, other, scheme).sum().item()
     assert base == pytest.approx(0.025340, rel=1e-4)
@@ -105,8 +105,8 @@ def test_identity_by_monte_carlo(scheme):
     weight, x, other = sheet_case_a()
     stack = weight.expand(4000, -1, -1)
     result = greedy.compress_wide(stack, other, scheme, fraction=0.9, generator=generator(1))
-    losses = greedy.output_error(weight, result.weight, x, other)
-    base = greedy.output_error(weight, weight, x, other)
+    losses = metrics.output_error(weight, result.weight, x, other)
+    base = metrics.output_error(weight, weight, x, other)
     expected = (base + result.expected_increase[0]).item()
     error = losses.std().item() / math.sqrt(len(losses))
     assert losses.mean().item() == pytest.approx(expected, abs=5 * error)
@@ -141,9 +141,9 @@ def test_biased_draws_are_refused_and_break_the_identity(biased):
     with pytest.raises(ValueError, match="need an unbiased scheme"):
         greedy.compress_wide(weight, x, biased, fraction=0.5, generator=generator())
     draws = biased.draw(weight.expand(2000, -1, -1), generator(2))
-    losses = greedy.output_error(weight, draws, x)
+    losses = metrics.output_error(weight, draws, x)
     spread = greedy.scores_wide(weight, x, biased).sum().item()
-    bias = greedy.output_error(weight, biased.mean(weight), x).item()
+    bias = metrics.output_error(weight, biased.mean(weight), x).item()
     error = losses.std().item() / math.sqrt(len(losses))
     assert losses.mean().item() == pytest.approx(spread + bias, abs=5 * error + 1e-12)
     assert bias > 10 * error
@@ -306,7 +306,7 @@ def test_output_error_broadcasts_over_draws():
     """Catches a sum over the wrong axis: against a loop in NumPy."""
     weight, x, other = layer(2)
     draws = torch.stack([layer(seed)[0] for seed in range(3)])
-    got = greedy.output_error(weight, draws, x, other)
+    got = metrics.output_error(weight, draws, x, other)
     for index, draw in enumerate(draws):
         gaps = [
             weight.numpy() @ a - draw.numpy() @ b
@@ -314,7 +314,7 @@ def test_output_error_broadcasts_over_draws():
         ]
         assert got[index].item() == pytest.approx(np.mean([gap @ gap for gap in gaps]), rel=1e-12)
     assert torch.equal(
-        greedy.output_error(weight, draws, x), greedy.output_error(weight, draws, x, x)
+        metrics.output_error(weight, draws, x), metrics.output_error(weight, draws, x, x)
     )
 
 
@@ -341,7 +341,7 @@ def test_inputs_are_not_changed_and_no_gradient_is_kept():
     )
     assert torch.equal(parameter.detach(), weight)
     assert not result.weight.requires_grad
-    assert not greedy.output_error(parameter, result.weight, x).requires_grad
+    assert not metrics.output_error(parameter, result.weight, x).requires_grad
 
 
 @pytest.mark.parametrize(
@@ -381,8 +381,8 @@ def test_output_error_names_what_does_not_fit():
     """Catches silent broadcasting of layers or samples that do not belong together."""
     ones = torch.ones
     with pytest.raises(ValueError, match="need weight and compressed of one layer's shape"):
-        greedy.output_error(ones(4, 5), ones(1, 5), ones(9, 5))
+        metrics.output_error(ones(4, 5), ones(1, 5), ones(9, 5))
     with pytest.raises(ValueError, match="need inputs"):
-        greedy.output_error(ones(4, 5), ones(4, 5), ones(9, 5), ones(1, 5))
+        metrics.output_error(ones(4, 5), ones(4, 5), ones(9, 5), ones(1, 5))
     with pytest.raises(ValueError, match="need weights and inputs of one dtype"):
-        greedy.output_error(ones(4, 5), ones(4, 5).double(), ones(9, 5))
+        metrics.output_error(ones(4, 5), ones(4, 5).double(), ones(9, 5))

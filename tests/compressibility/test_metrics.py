@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from compressibility.metrics import accuracy, r2
 from sklearn.metrics import accuracy_score, r2_score
+
+from compressibility.metrics import accuracy, r2
 
 
 def test_accuracy_is_scikit_learns():

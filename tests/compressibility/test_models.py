@@ -4,10 +4,11 @@ import math
 
 import pytest
 import torch
-from compressibility.models import ACTIVATIONS, MLP, Activation, mlp, shifted_softplus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+
+from compressibility.models import ACTIVATIONS, MLP, Activation, mlp, shifted_softplus
 
 WIDTHS = [5, 7, 6, 3]
 

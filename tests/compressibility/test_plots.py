@@ -5,6 +5,9 @@ import io
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib import pyplot as plt
+from matplotlib.colors import to_rgb
+
 from compressibility.plots import (
     PALETTE,
     band,
@@ -12,8 +15,6 @@ from compressibility.plots import (
     reference_slope,
     use_style,
 )
-from matplotlib import pyplot as plt
-from matplotlib.colors import to_rgb
 
 
 @pytest.fixture

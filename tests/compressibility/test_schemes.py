@@ -4,6 +4,9 @@ import math
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from compressibility.schemes import (
     Masking,
     NearestRounding,
@@ -13,8 +16,6 @@ from compressibility.schemes import (
     check_weight,
     uniforms_like,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 ALL = [Pruning(keep=0.3), Quantization(levels=3), Masking(keep=0.3), NearestRounding(levels=3)]
 

@@ -4,9 +4,10 @@ import math
 
 import pytest
 import torch
+from torch import nn
+
 from compressibility.models import mlp
 from compressibility.training import train
-from torch import nn
 
 SEEDS = (5, 2, 9)
 

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from compressibility.bounds import (
     wide_networks,
     wide_networks_conditions,
     wide_networks_delta,
     wide_networks_layers,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 losses = st.floats(0, 1e6)
 networks = st.fixed_dictionaries(

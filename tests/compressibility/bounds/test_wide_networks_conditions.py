@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from compressibility.bounds import wide_networks
-from compressibility.bounds.wide_networks import Condition
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from compressibility.bounds import wide_networks
+from compressibility.bounds.wide_networks import Condition
 
 TINY_BERT = {"c1": 5.5, "c2": 28.4, "p": 0.3, "xi": 0.5}
 

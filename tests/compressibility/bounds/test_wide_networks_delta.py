@@ -5,10 +5,11 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from compressibility.bounds import wide_networks
-from compressibility.bounds.wide_networks import Form
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from compressibility.bounds import wide_networks
+from compressibility.bounds.wide_networks import Form
 
 accuracies = st.floats(0.001, 0.999)
 

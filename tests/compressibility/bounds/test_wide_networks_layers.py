@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from compressibility.bounds import wide_networks
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from compressibility.bounds import wide_networks
 
 LAYER = {"input_error": 0.4, "sigma1": 1.5, "nu1": 0.6, "theta": 1.1, "n2": 8, "alpha": 0.9}
 
