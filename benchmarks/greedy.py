@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+
 from compressibility.greedy import compress_wide
 from compressibility.schemes import Pruning, uniforms_like
-
 from tests.compressibility import literal
 
 FRACTION, KEEP, SAMPLES = 0.9, 0.3, 64

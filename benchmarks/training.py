@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import torch
+
 from compressibility.data import Dataset, load
 from compressibility.models import mlp
 from compressibility.training import train

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
 from studies.number_line import number_line
-from studies.numerals import interval, number
+from studies.numerals import interval
 from studies.regions import Region
 
 MIME = "application/vnd.studies.claim+json"
@@ -65,9 +65,9 @@ class Claim:
     verdict: Verdict
 
     def as_json(self) -> dict[str, Any]:
-        """Fields as JSON values; infinite ends become None."""
+        """Fields as JSON values; infinite ends become None, as JSON has no infinity."""
         fields = asdict(self)
-        for key in ("region_low", "region_high"):
+        for key in ("region_low", "region_high", "low", "high"):
             fields[key] = fields[key] if math.isfinite(fields[key]) else None
         return fields
 
@@ -89,7 +89,7 @@ class Claim:
         measured = value if self.low == self.high else value + span
         numbers = {"predicted": html.escape(self.predicted), "measured": measured}
         if self.level is not None:
-            numbers["interval"] = f"{number(100 * self.level)} %"
+            numbers["interval"] = f"{100 * self.level:.6g} %"  # 99.99 is not rounded to 100
         numbers["n"] = f"{self.n} {html.escape(self.over)}"
         terms = "".join(f"<div><dt>{k}</dt><dd>{v}</dd></div>" for k, v in numbers.items())
         line = number_line(self.value, self.low, self.high, self.region_low, self.region_high)
@@ -140,7 +140,8 @@ def claim(
     Raises
     ------
     ValueError
-        If the id has another form, or the measurement is no interval around its value.
+        If the id has another form, the measurement is no interval around its value, or the
+        level is no probability.
     """
     if not _ID.fullmatch(id):
         raise ValueError(f"claim id {id!r}: need <theorem's label>.<name>, such as thm-2.decay")
@@ -151,6 +152,8 @@ def claim(
             f"claim {id}: need a finite value, low <= value <= high and n >= 1, "
             f"got value = {value}, low = {low}, high = {high}, n = {n}"
         )
+    if level is not None and not 0 < level <= 1:
+        raise ValueError(f"claim {id}: need 0 < level <= 1, got {level}")
     if predicted.contains(low, high):
         verdict: Verdict = "holds"
     else:

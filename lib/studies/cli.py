@@ -35,6 +35,9 @@ class _Group(click.Group):
         except StudiesError as error:
             err.print(f"studies: {error}", markup=False)
             ctx.exit(1)
+        except OSError as error:  # a full disk, a folder that may not be written
+            err.print(f"studies: {type(error).__name__}: {error}", markup=False)
+            ctx.exit(1)
         except KeyboardInterrupt:
             err.print("studies: interrupted; earlier results are untouched")
             ctx.exit(130)
@@ -50,8 +53,8 @@ def main() -> None:
 def list_chapters() -> None:
     """List the chapters with their titles and parameters."""
     for chapter in _project().chapters():
-        out.print(f"[bold]{chapter.name}[/bold]  {chapter.title}")
-        out.print(f"    parameters: {', '.join(chapter.parameters)}")
+        out.print(f"{chapter.name}  {chapter.title}", markup=False)
+        out.print(f"    parameters: {', '.join(chapter.parameters)}", markup=False)
 
 
 @main.command("run", add_help_option=False)

@@ -17,3 +17,8 @@ class ChapterError(StudiesError):
 
 class BuildError(StudiesError):
     """Chapters failed to run, or the book failed to render."""
+
+
+def one_line(error: object) -> str:
+    """A message that came as several lines, as one."""
+    return " ".join(str(error).split())

@@ -32,8 +32,8 @@ def write_atomically(path: Path, text: str) -> None:
 def replace_folder(new: Path, old: Path) -> None:
     """Put folder ``new`` in the place of ``old``; an interrupt leaves one of the two whole."""
     aside = old.with_name(f".{old.name}.old")
-    shutil.rmtree(aside, ignore_errors=True)
     if old.exists():
+        shutil.rmtree(aside, ignore_errors=True)
         old.rename(aside)
     try:
         new.rename(old)
@@ -45,6 +45,30 @@ def replace_folder(new: Path, old: Path) -> None:
 
 
 @contextlib.contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """A new folder below ``parent``, held by a lock while in use, gone at the end."""
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=parent, prefix="run-"))
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what killed runs left below ``parent``; a lock tells which folders are in use."""
+    for folder in parent.iterdir() if parent.is_dir() else []:
+        handle = os.open(folder, os.O_RDONLY)
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+@contextlib.contextmanager
 def only_one(build: Path) -> Iterator[None]:
     """Hold the build folder for this process; a second build is refused, not mixed in."""
     build.mkdir(parents=True, exist_ok=True)
@@ -53,8 +77,7 @@ def only_one(build: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BuildError(f"another build is at work in {build}; wait for it to end") from None
-        # A killed build leaves its scratch folder behind; nobody else can be using it now.
-        shutil.rmtree(build / "tmp", ignore_errors=True)
+        _sweep(build / "tmp")
         _finish_replacement(build / "html")
         yield
 

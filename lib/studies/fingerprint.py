@@ -6,6 +6,7 @@ Parts are kept apart so that a stale page can say *what* changed.
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import json
 import os
@@ -57,12 +58,8 @@ def differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
 
 def imported_modules(lib: Path, chapter: Chapter) -> list[Path]:
     """Files under ``lib`` that the chapter's code imports, directly or through others."""
-    code = "\n".join(c.source for c in chapter.notebook.cells if c.cell_type == "code")
-    # IPython's magics and shell escapes are not Python.
-    code = "\n".join(
-        "pass" if line.lstrip()[:1] in ("%", "!") else line for line in code.split("\n")
-    )
-    waiting = [*_imports(ast.parse(code), package=""), EXECUTOR]
+    waiting = [name for _, tree in chapter.code() for name in _imports(tree, package="")]
+    waiting.append(EXECUTOR)
     found: set[Path] = set()
     while waiting:
         name = waiting.pop()
@@ -71,7 +68,9 @@ def imported_modules(lib: Path, chapter: Chapter) -> list[Path]:
             continue
         found.add(path)
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        waiting += _imports(ast.parse(path.read_text(encoding="utf8")), package=package)
+        # A module that is no Python imports nothing; the chapter will fail on it.
+        with contextlib.suppress(SyntaxError):
+            waiting += _imports(ast.parse(path.read_bytes()), package=package)
     return sorted(found)
 
 
@@ -95,10 +94,7 @@ def _imports(tree: ast.AST, package: str) -> Iterator[str]:
 
 def _module_file(lib: Path, name: str) -> Path | None:
     path = lib.joinpath(*name.split("."))
-    candidates = (
-        path.with_suffix(".py") if "." in name else lib / f"{name}.py",
-        path / "__init__.py",
-    )
+    candidates = (path / "__init__.py", path.with_name(f"{path.name}.py"))
     return next((c for c in candidates if c.is_file()), None)
 
 

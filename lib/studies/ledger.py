@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -42,6 +43,12 @@ def ledger(project: Project, profile: str, records: Mapping[str, Record]) -> dic
             for name, record in records.items()
         },
     }
+
+
+def interval_of(claim: Mapping[str, Any]) -> tuple[float, float]:
+    """A claim's measured interval; JSON has no infinity, so None stands for an end without one."""
+    low, high = claim["low"], claim["high"]
+    return -math.inf if low is None else low, math.inf if high is None else high
 
 
 def count_verdicts(claims: Sequence[Mapping[str, Any]]) -> dict[str, int]:
@@ -89,7 +96,8 @@ def ledger_page(records: Mapping[str, Record], titles: Mapping[str, str]) -> str
 
 
 def _ledger_row(chapter: str, title: str, claim: Mapping[str, Any]) -> str:
-    value, low, high = interval(claim["value"], claim["low"], claim["high"])
+    low_end, high_end = interval_of(claim)
+    value, low, high = interval(claim["value"], low_end, high_end)
     span = f' <span class="claim-interval">[{low}, {high}]</span>'
     verdict = claim["verdict"]
     link = f"{chapter}.html#claim-{claim['id']}"
@@ -101,7 +109,7 @@ def _ledger_row(chapter: str, title: str, claim: Mapping[str, Any]) -> str:
         f"{html.escape(claim['says'])}"
         + (f' <span class="claim-note">{html.escape(note)}</span>' if note else ""),
         "predicted": html.escape(claim["predicted"]),
-        "measured": value if claim["low"] == claim["high"] else value + span,
+        "measured": value if low_end == high_end else value + span,
         "n": f"{claim['n']} {html.escape(claim['over'])}",
         "chapter": f'<a href="{chapter}.html">{html.escape(title)}</a>',
     }
@@ -122,7 +130,7 @@ def status_page(
         versions = ", ".join(f"{key} {value}" for key, value in note["versions"].items())
         cells = {
             "chapter": f'<a href="{name}.html">{html.escape(titles[name])}</a>',
-            "state": "stale: " + "; ".join(stale[name]) if stale.get(name) else "fresh",
+            "state": html.escape("stale: " + "; ".join(stale[name])) if name in stale else "fresh",
             "claims": str(len(record.claims)),
             "seconds": f"{note['seconds']:.0f}",
             "executed": html.escape(note["date"]),

@@ -9,10 +9,12 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 def number(value: float, *, digits: int = 3) -> str:
     """Write ``value`` with ``digits`` significant digits; whole numbers below 10⁶ in full."""
+    if math.isnan(value):
+        raise ValueError("need a number, got nan")
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     if float(value).is_integer() and abs(value) < 1e6:
-        return f"{value:.0f}".replace("-", "−")
+        return f"{int(value)}".replace("-", "−")  # int: zero has no sign
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     power = int(exponent)
     if -4 < power < 6:

@@ -17,7 +17,7 @@ import difflib
 import io
 import tokenize
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
@@ -62,19 +62,21 @@ def read_parameters(source: str) -> dict[str, Parameter]:
         If a statement is neither an import from `studies.types` nor a typed
         assignment of a literal with a comment.
     """
+    statements = ast.parse(source).body  # first: its error says more than the tokenizer's
     comments = _comments(source)
     parameters: dict[str, Parameter] = {}
-    for node in ast.parse(source).body:
+    for node in statements:
         if isinstance(node, ast.ImportFrom) and node.module == "studies.types":
             continue
         parameter = _parameter(node, comments)
         if parameter.name in parameters:
             raise ChapterError(f"parameters cell: {parameter.name} is set twice")
         try:
-            parameter.check(parameter.default)
+            # A default is what an override of the same text would be: 2 becomes 2.0 for a float.
+            default = parameter.check(parameter.default)
         except ParameterError as error:
             raise ChapterError(f"parameters cell, default of {error}") from None
-        parameters[parameter.name] = parameter
+        parameters[parameter.name] = replace(parameter, default=default)
     return parameters
 
 
@@ -113,7 +115,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     words = {"true": True, "false": False}
     try:
         return name.strip(), ast.literal_eval(value.strip())
-    except (ValueError, SyntaxError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return name.strip(), words.get(value.strip().lower(), value.strip())
 
 
@@ -145,13 +147,13 @@ def _unknown(name: str, parameters: Mapping[str, Parameter]) -> str:
 
 def write_values(source: str, values: Mapping[str, Any]) -> str:
     """Return the parameters cell with the values really used; types and comments stay."""
-    lines = source.splitlines()
+    lines = source.split("\n")  # not splitlines: Python sees no line end in a form feed
     for node in reversed(ast.parse(source).body):
         if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
             continue
         if node.value is None or node.target.id not in values:
             continue
-        if ast.literal_eval(node.value) == values[node.target.id]:
+        if repr(ast.literal_eval(node.value)) == repr(values[node.target.id]):
             continue  # keep the author's spelling, 1e-3 say
         first, last = node.value.lineno - 1, (node.value.end_lineno or node.value.lineno) - 1
         # ast counts columns in UTF-8 bytes.

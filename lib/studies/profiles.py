@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
-from studies.errors import ParameterError, StudiesError
+from studies.errors import ParameterError, StudiesError, one_line
 from studies.parameters import effective
 from studies.project import Chapter, Project
 
 DEFAULT = "book"
+# profile → chapter → parameter → value; an empty entry overrides nothing.
+_Profiles = TypeAdapter(dict[str, dict[str, dict[str, Any] | None] | None])
 
 
 def load_profile(project: Project, name: str) -> dict[str, dict[str, Any]]:
@@ -22,15 +25,34 @@ def load_profile(project: Project, name: str) -> dict[str, dict[str, Any]]:
     StudiesError
         If there is no such profile, or it names a chapter that does not exist.
     """
-    path = project.book / "profiles.yml"
-    profiles = yaml.safe_load(path.read_text(encoding="utf8")) or {}
+    profiles = _profiles(project)
     if name not in profiles:
         raise StudiesError(f"no profile {name}; the profiles are: {', '.join(profiles)}")
-    overrides: dict[str, dict[str, Any]] = profiles[name] or {}
+    overrides = {chapter: values or {} for chapter, values in (profiles[name] or {}).items()}
     unknown = sorted(set(overrides) - set(project.chapter_names()))
     if unknown:
         raise StudiesError(f"book/profiles.yml: profile {name} names no chapter {unknown[0]}")
     return overrides
+
+
+def profile_names(project: Project) -> list[str]:
+    """All profiles, in the file's order."""
+    return list(_profiles(project))
+
+
+def _profiles(project: Project) -> dict[str, dict[str, dict[str, Any] | None] | None]:
+    path = project.book / "profiles.yml"
+    try:
+        return _Profiles.validate_python(yaml.safe_load(path.read_text(encoding="utf8")) or {})
+    except OSError as error:
+        raise StudiesError(f"book/profiles.yml cannot be read: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise StudiesError(f"book/profiles.yml is no YAML: {one_line(error)}") from None
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"]))
+        raise StudiesError(
+            f"book/profiles.yml, {place}: need profile: {{chapter: {{parameter: value}}}}"
+        ) from None
 
 
 def chapter_values(
@@ -38,7 +60,7 @@ def chapter_values(
 ) -> dict[str, Any]:
     """The values that ``chapter`` runs with in a profile, checked."""
     try:
-        return effective(chapter.parameters, [overrides.get(chapter.name) or {}])
+        return effective(chapter.parameters, [overrides.get(chapter.name, {})])
     except ParameterError as error:
         raise ParameterError(
             f"book/profiles.yml, profile {profile}, chapter {chapter.name}: {error}"

@@ -63,7 +63,10 @@ def describe_claims(record: Record) -> str:
     """Count a chapter's claims by verdict, in words."""
     counts = count_verdicts(record.claims)
     said = [f"{number} {word}" for word, number in counts.items() if number]
-    return f"{len(record.claims)} claims" + (f" ({', '.join(said)})" if said else "")
+    one = len(record.claims) == 1
+    return f"{len(record.claims)} claim{'' if one else 's'}" + (
+        f" ({', '.join(said)})" if said else ""
+    )
 
 
 def describe_failure(failure: Failure) -> str:
@@ -71,9 +74,9 @@ def describe_failure(failure: Failure) -> str:
     chapter = failure.job.chapter
     where = chapter.name
     if failure.cell is not None:
-        line = failure.line or 1
-        source = f"book/{chapter.name}.md:{chapter.line_of(failure.cell, line)}"
-        where += f", cell {failure.cell}, line {line} ({source})"
+        line = f", line {failure.line}" if failure.line else ""
+        source = f"book/{chapter.name}.md:{chapter.line_of(failure.cell, failure.line or 1)}"
+        where += f", cell {failure.cell}{line} ({source})"
     lines = [f"{where}: {failure.error}", *(f"    {line}" for line in failure.traceback)]
     if failure.half_run is not None:
         lines.append(f"    the notebook as far as it came: {failure.half_run}")

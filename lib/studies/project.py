@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import re
 from collections.abc import Iterator
@@ -13,8 +14,9 @@ from typing import Any
 import jupytext
 import nbformat
 import yaml
+from IPython.core.inputtransformer2 import TransformerManager
 
-from studies.errors import ChapterError, StudiesError
+from studies.errors import ChapterError, StudiesError, one_line
 from studies.parameters import Parameter, read_parameters
 
 
@@ -69,14 +71,30 @@ class Chapter:
         except SyntaxError as error:
             raise ChapterError(f"{self.name}: parameters cell: {error}") from None
 
+    def code(self) -> Iterator[tuple[int, ast.Module]]:
+        """Index and syntax tree of each code cell; one that is no Python will fail when it runs."""
+        for index, cell in enumerate(self.notebook.cells):
+            if cell.cell_type != "code":
+                continue
+            # What %%time and its like run is Python too; other cell magics will not parse.
+            source = re.sub(r"\A%%.*", "pass", cell.source)
+            try:
+                # IPython's magics and shell escapes become the Python that they stand for.
+                python = TransformerManager().transform_cell(source)  # type: ignore[no-untyped-call]
+                tree = ast.parse(python)
+            except SyntaxError:
+                continue
+            yield index, tree
+
     def line_of(self, cell: int, line: int = 1) -> int:
         """The line of the source file for ``line`` (from 1) of the cell with index ``cell``."""
-        text, end = self.path.read_text(encoding="utf8"), 0
-        position = 0
-        for source in (c.source for c in self.notebook.cells[: cell + 1]):
-            position = max(text.find(source, end), end)
-            end = position + len(source)
-        return text.count("\n", 0, position) + line
+        lines, start, end = self.path.read_text(encoding="utf8").split("\n"), 0, 0
+        for source in (c.source.split("\n") for c in self.notebook.cells[: cell + 1]):
+            # Whole lines: a cell as short as `x` also stands inside other words.
+            places = range(end, len(lines) - len(source) + 1)
+            start = next((i for i in places if lines[i : i + len(source)] == source), end)
+            end = start + len(source)
+        return start + line
 
 
 @dataclass(frozen=True)
@@ -112,8 +130,15 @@ class Project:
 
     def toc_pages(self) -> list[str]:
         """Names of all pages below book/ in the order of `_toc.yml`."""
-        toc = yaml.safe_load((self.root / "_toc.yml").read_text(encoding="utf8"))
-        return [str(Path(entry).relative_to("book")) for entry in _files(toc)]
+        try:
+            toc = yaml.safe_load((self.root / "_toc.yml").read_text(encoding="utf8"))
+        except yaml.YAMLError as error:
+            raise StudiesError(f"_toc.yml is no YAML: {one_line(error)}") from None
+        pages = list(_files(toc))
+        for page in pages:
+            if not page.startswith("book/"):
+                raise StudiesError(f"_toc.yml: {page} is not below book/")
+        return [page.removeprefix("book/") for page in pages]
 
     def is_chapter(self, page: str) -> bool:
         """Whether a page is executed: its front matter names a kernel."""
@@ -121,7 +146,10 @@ class Project:
         if not path.is_file():
             return False
         front = re.match(r"---\n(.*?)\n---\n", path.read_text(encoding="utf8"), flags=re.DOTALL)
-        return bool(front and "kernelspec" in yaml.safe_load(front.group(1)))
+        try:
+            return bool(front and "kernelspec" in (yaml.safe_load(front.group(1)) or {}))
+        except yaml.YAMLError as error:
+            raise ChapterError(f"{page}: front matter is no YAML: {one_line(error)}") from None
 
     def chapter_names(self) -> list[str]:
         """Names of the chapters in the order of `_toc.yml`."""
@@ -146,7 +174,7 @@ def _files(node: Any) -> Iterator[str]:
     if isinstance(node, dict):
         for key, value in node.items():
             if key in ("root", "file"):
-                yield value
+                yield str(value)
             else:
                 yield from _files(value)
     elif isinstance(node, list):

@@ -23,7 +23,10 @@ def publish(key: str, value: Any) -> None:
     ValueError
         If it is not finite.
     """
-    plain = value.item() if hasattr(value, "item") else value
+    try:
+        plain = value.item() if hasattr(value, "item") else value
+    except (ValueError, RuntimeError):  # an array, a tensor of many
+        plain = None
     if isinstance(plain, bool) or not isinstance(plain, numbers.Real):
         raise TypeError(f"publish({key!r}): need a single number, got {type(value).__name__}")
     if not math.isfinite(plain):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -42,14 +44,16 @@ def executed_path(project: Project, profile: str, chapter: str) -> Path:
 
 
 def read_record(path: Path) -> Record | None:
-    """Read an executed notebook; None if there is none, or it is not whole."""
+    """Read an executed notebook; None if there is none, or it is not as it was written."""
     try:
-        notebook = nbformat.read(path, as_version=4)
-        note = notebook.metadata[KEY]
-        whole = note["fingerprint"] == digest(note["parts"])
-    except (OSError, ValueError, KeyError, AttributeError, nbformat.ValidationError):
+        text = path.read_text(encoding="utf8")
+        whole = json.loads(text)["metadata"][KEY]["checksum"] == _checksum(text)
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return Record(path, notebook, note) if whole else None
+    if not whole:
+        return None
+    notebook = nbformat.reads(text, as_version=4)
+    return Record(path, notebook, notebook.metadata[KEY])
 
 
 def stale_because(record: Record | None, parts: Mapping[str, str]) -> list[str]:
@@ -78,9 +82,17 @@ def write_record(
         "versions": {name: metadata.version(name) for name in _VERSIONS},
         **note,
     }
-    notebook.metadata[KEY] = full
+    notebook.metadata[KEY] = full  # this copies
+    full["checksum"] = notebook.metadata[KEY]["checksum"] = _checksum(nbformat.writes(notebook))
     write_atomically(path, nbformat.writes(notebook) + "\n")
     return Record(path, notebook, full)
+
+
+def _checksum(text: str) -> str:
+    """Hash of all that a notebook's file says, but for the hash itself: a flipped digit shows."""
+    plain = json.loads(text)
+    plain["metadata"][KEY].pop("checksum", None)
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def commit(project: Project) -> str:

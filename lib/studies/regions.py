@@ -18,8 +18,11 @@ class Region:
     high_closed: bool = True
 
     def __post_init__(self) -> None:
-        if math.isnan(self.low) or math.isnan(self.high) or self.low > self.high:
-            raise ValueError(f"need low <= high, got [{self.low}, {self.high}]")
+        if not self.low <= self.high:  # so written, it refuses NaN
+            raise ValueError(f"need low <= high, got {self.low} and {self.high}")
+        closed = self.low_closed and self.high_closed and math.isfinite(self.low)
+        if self.low == self.high and not closed:
+            raise ValueError(f"need a region with a number in it, got only {self.low}")
 
     def contains(self, low: float, high: float) -> bool:
         """Whether every point of [low, high] lies in the region."""
@@ -36,11 +39,15 @@ class Region:
     def __str__(self) -> str:
         if self.low == self.high:
             return f"exactly {number(self.low)}"
+        left = f"{'at least' if self.low_closed else 'above'} {number(self.low)}"
+        right = f"{'at most' if self.high_closed else 'below'} {number(self.high)}"
         if math.isinf(self.low):
-            return f"{'at most' if self.high_closed else 'below'} {number(self.high)}"
+            return right
         if math.isinf(self.high):
-            return f"{'at least' if self.low_closed else 'above'} {number(self.low)}"
-        return f"{number(self.low)} to {number(self.high)}"
+            return left
+        if self.low_closed and self.high_closed:
+            return f"{number(self.low)} to {number(self.high)}"
+        return f"{left} and {right}"
 
 
 def below(bound: float) -> Region:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +18,7 @@ import nbformat
 from studies.checks.notebooks import check_notebooks
 from studies.checks.pages import check_pages
 from studies.errors import BuildError
-from studies.files import replace_folder, write_atomically
+from studies.files import replace_folder, scratch_folder, write_atomically
 from studies.ledger import LEDGER_MARK, STATUS_MARK, ledger, ledger_page, status_page
 from studies.project import Project
 from studies.records import Record
@@ -41,18 +43,17 @@ def render(
     problems = check_notebooks({name: record.notebook for name, record in records.items()})
     if problems:
         raise BuildError("the executed chapters need mending:\n" + "\n".join(map(str, problems)))
-    stage = project.build / "tmp" / "stage"
-    shutil.rmtree(stage, ignore_errors=True)
-    mathjax = _stage(project, stage, profile, records, stale)
-    html = _run_builder(stage)
-    problems = check_pages(html, project.toc_pages(), mathjax)
-    if problems:
-        raise BuildError("the rendered pages need mending:\n" + "\n".join(map(str, problems)))
-    text = json.dumps(ledger(project, profile, records), indent=1, ensure_ascii=False)
-    (html / "ledger.json").write_text(text, encoding="utf8")
-    replace_folder(html, project.build / "html")
+    data = ledger(project, profile, records)
+    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
+    with scratch_folder(project.build / "tmp") as stage:
+        mathjax = _stage(project, stage, profile, records, stale)
+        html = _run_builder(stage)
+        problems = check_pages(html, project.toc_pages(), mathjax)
+        if problems:
+            raise BuildError("the rendered pages need mending:\n" + "\n".join(map(str, problems)))
+        (html / "ledger.json").write_text(text, encoding="utf8")
+        replace_folder(html, project.build / "html")
     write_atomically(project.build / "ledger.json", text)
-    shutil.rmtree(stage, ignore_errors=True)
     return project.build / "html" / "index.html"
 
 
@@ -64,7 +65,6 @@ def _stage(
     stale: Mapping[str, Sequence[str]],
 ) -> Path:
     """Lay out what the builder reads; return where MathJax lies."""
-    stage.mkdir(parents=True)
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(project.root / name, stage)
     shutil.copytree(project.book, stage / "book")
@@ -94,20 +94,20 @@ def mathjax_folder() -> Path:
 def _with_banner(notebook: nbformat.NotebookNode, reasons: Sequence[str]) -> nbformat.NotebookNode:
     if not reasons:
         return notebook
-    text = "```{warning}\nThis page is out of date: " + "; ".join(reasons) + ".\n```"
-    first = notebook.cells[0]
-    title, _, rest = first.source.partition("\n")
-    banner = {**first, "source": f"{title}\n\n{text}\n{rest}"}
-    shown: nbformat.NotebookNode = nbformat.from_dict(
-        {**notebook, "cells": [banner, *notebook.cells[1:]]}
-    )
+    shown = copy.deepcopy(notebook)
+    said = "; ".join(f"`{reason}`" for reason in reasons)
+    banner = f"\n\n```{{warning}}\nThis page is out of date: {said}.\n```\n"
+    for cell in shown.cells:
+        # Below the title, which need not be the first line: a label may stand above it.
+        title = re.search(r"^# .+$", cell.source, flags=re.MULTILINE)
+        if cell.cell_type == "markdown" and title:
+            cell.source = cell.source[: title.end()] + banner + cell.source[title.end() :]
+            break
     return shown
 
 
 def _fill(page: Path, mark: str, text: str) -> None:
     source = page.read_text(encoding="utf8")
-    if mark not in source:
-        raise BuildError(f"book/{page.name}: need the line {mark} where the table belongs")
     page.write_text(source.replace(mark, f"```{{raw}} html\n{text}\n```"), encoding="utf8")
 
 
@@ -115,7 +115,7 @@ def _run_builder(stage: Path) -> Path:
     """Run jupyter-book with warnings fatal; return the folder of the pages."""
     command = ["jupyter-book", "build", str(stage), "-W", "--keep-going", "-n", "-q"]
     program = Path(sys.executable).with_name(command[0])
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "NO_COLOR": "1", "FORCE_COLOR": ""}
     done = subprocess.run(
         [str(program), *command[1:]], capture_output=True, text=True, env=environment
     )

@@ -8,16 +8,17 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
+from studies.files import scratch_folder
+from studies.fingerprint import DATA_ROOT
 from studies.parameters import write_values
 from studies.project import Chapter, Project
 from studies.records import Record, write_record
@@ -25,6 +26,8 @@ from studies.records import Record, write_record
 # One thread per chapter: unpinned, two chapters on two cores take twice as long, and
 # sums taken in another order give other last digits.
 _THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+# A reader's own settings must not reach a chapter: another figure format, start-up code, kernel.
+_PERSONAL = ("MPLBACKEND", "PYTHONSTARTUP", "JUPYTER_PATH")
 
 
 @dataclass(frozen=True)
@@ -71,14 +74,14 @@ def run_jobs(
 
     def one(job: Job) -> Record | Failure:
         result = _run(project, job, stop, on_progress)
-        on_end(job, result)
+        if not stop.is_set():
+            on_end(job, result)
         return result
 
     with ThreadPoolExecutor(max(1, workers)) as pool:
         waiting: list[Future[Record | Failure]] = [pool.submit(one, job) for job in jobs]
         try:
-            while not all(future.done() for future in waiting):
-                wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+            wait(waiting)
         except BaseException:
             stop.set()
             pool.shutdown(cancel_futures=True)
@@ -89,18 +92,11 @@ def run_jobs(
 def _run(
     project: Project, job: Job, stop: threading.Event, on_progress: OnProgress
 ) -> Record | Failure:
-    scratch_root = project.build / "tmp"
     try:
-        scratch_root.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=scratch_root, prefix="run-"))
-    except OSError as error:
-        return Failure(job, f"{type(error).__name__}: {error}")
-    try:
-        return _run_in(project, job, scratch, stop, on_progress)
+        with scratch_folder(project.build / "tmp") as scratch:
+            return _run_in(project, job, scratch, stop, on_progress)
     except (OSError, ValueError) as error:  # a full disk, say, or a notebook cut short
         return Failure(job, f"{type(error).__name__}: {error}")
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _run_in(
@@ -111,15 +107,24 @@ def _run_in(
     (scratch / "job.json").write_text(
         json.dumps({"source": str(source), "target": str(target), "cwd": str(project.root)})
     )
-    last, complaints = _follow_worker(project, job, scratch, stop, on_progress)
+    last = _follow_worker(project, job, scratch, stop, on_progress)
     if last.pop("event", None) == "done":
         note = {**last, "parameters": dict(job.values), "profile": job.profile}
         notebook = nbformat.read(target, as_version=4)
-        return write_record(project, job.chapter, job.target, notebook, note, job.parts)
-    if not last.get("error"):
-        lines = complaints.strip().splitlines() or ["no message"]
-        last = {"error": f"the worker died: {lines[-1]}", "traceback": lines[-12:]}
-    return Failure(job, half_run=_keep_half_run(project, job, target), **last)
+        record = write_record(project, job.chapter, job.target, notebook, note, job.parts)
+        _half_run(project, job).unlink(missing_ok=True)
+        return record
+    kept = None
+    if target.is_file() and not stop.is_set():
+        kept = _half_run(project, job)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(target, kept)
+    return Failure(job, half_run=kept, **last)
+
+
+def _half_run(project: Project, job: Job) -> Path:
+    """Where a failed run's notebook is kept, until a good run."""
+    return project.build / "failed" / f"{job.chapter.name}.ipynb"
 
 
 def prepared_notebook(chapter: Chapter, values: Mapping[str, Any]) -> nbformat.NotebookNode:
@@ -132,10 +137,12 @@ def prepared_notebook(chapter: Chapter, values: Mapping[str, Any]) -> nbformat.N
 
 def _follow_worker(
     project: Project, job: Job, scratch: Path, stop: threading.Event, on_progress: OnProgress
-) -> tuple[dict[str, Any], str]:
-    """Start the worker, pass its progress on; return its last event and its complaints."""
-    with (scratch / "stderr").open("w+") as stderr:
-        worker = subprocess.Popen(
+) -> dict[str, Any]:
+    """Start the worker, pass its progress on; return its last word, or what is known without."""
+    last: dict[str, Any] = {}
+    with (
+        (scratch / "stderr").open("w+") as stderr,
+        subprocess.Popen(
             [sys.executable, "-m", "studies.worker", str(scratch / "job.json")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -143,21 +150,23 @@ def _follow_worker(
             text=True,
             env=_environment(project, scratch),
             start_new_session=True,  # the terminal's Ctrl-C goes to the builder alone
-        )
-        assert worker.stdin is not None
+        ) as worker,
+    ):
         assert worker.stdout is not None
-        watcher = threading.Thread(target=_stop_worker, args=(worker, stop), daemon=True)
-        watcher.start()
-        last: dict[str, Any] = {}
+        threading.Thread(target=_stop_worker, args=(worker, stop), daemon=True).start()
         for line in worker.stdout:
             event = json.loads(line)
             if event["event"] == "cell":
                 on_progress(job, event["index"], event["total"])
+                last = {"cell": event["index"]}  # should this be the last word, it died in there
             else:
-                last = event
-        worker.wait()
-        stderr.seek(0)
-        return ({} if stop.is_set() else last), stderr.read()
+                last = {**event} if event["event"] == "done" else {**last, **event}
+        code = worker.wait()
+        if "event" not in last:
+            stderr.seek(0)
+            said = stderr.read().splitlines()[-12:]
+            last |= {"error": f"the worker died, exit status {code}", "traceback": said}
+    return last
 
 
 def _stop_worker(worker: subprocess.Popen[str], stop: threading.Event) -> None:
@@ -179,17 +188,8 @@ def _environment(project: Project, scratch: Path) -> dict[str, str]:
         "IPYTHONDIR": str(scratch / "ipython"),  # no personal start-up files
         "JUPYTER_PREFER_ENV_PATH": "1",  # this environment's kernel, not one from the home folder
     }
-    root = environment.get("COMPRESSIBILITY_DATA")
-    if root:
-        environment["COMPRESSIBILITY_DATA"] = str(Path(root).resolve())
-    environment.pop("MPLBACKEND", None)
+    if environment.get(DATA_ROOT):
+        environment[DATA_ROOT] = str(Path(environment[DATA_ROOT]).resolve())
+    for name in _PERSONAL:
+        environment.pop(name, None)
     return environment
-
-
-def _keep_half_run(project: Project, job: Job, target: Path) -> Path | None:
-    if not target.is_file():
-        return None
-    kept = project.build / "failed" / f"{job.chapter.name}.ipynb"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(target, kept)
-    return kept

@@ -24,7 +24,14 @@ vm.runInThisContext(fs.readFileSync(path.join(root, "startup.js"), "utf8"));
 MathJax.startup.promise
   .then(async () => {
     const errors = [];
+    let page = null;
     for (const { id, tex, display } of formulas) {
+      if (id !== page) {
+        // A macro or label that one page defines is unknown to the next.
+        MathJax.startup.getComponents();
+        MathJax.startup.makeMethods();
+        page = id;
+      }
       const html = MathJax.startup.adaptor.outerHTML(await MathJax.tex2chtmlPromise(tex, { display }));
       const refused = html.match(/data-mjx-error="([^"]*)"/);
       if (refused) errors.push({ id, tex, error: refused[1] });

@@ -1,7 +1,8 @@
 """Executes one chapter, in a process of its own: ``python -m studies.worker JOB.json``.
 
-It reports as JSON lines on standard output.  Its standard input is a pipe held by
-the builder: when that closes (interrupt, kill) the worker ends its kernel and itself.
+It reports as JSON lines on the standard output that it was started with.  Its standard
+input is a pipe held by the builder: when that closes (interrupt, kill) the worker ends
+its kernel and itself.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import nbformat
 import papermill
 import psutil
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
@@ -25,11 +27,32 @@ from studies.claims import MIME
 
 CELL_TIMEOUT = 3600  # seconds; a cell of the paper profile stays well below
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
+# "Cell In[3], line 2" stands above every frame, and above a syntax error.
+_FRAME = re.compile(r"Cell In\[\d+\], line (\d+)")
+
+
+class ChapterBrokenError(Exception):
+    """The kernel ran every cell without an error, yet the chapter cannot be taken for good."""
+
+    def __init__(self, cell: int, what: str) -> None:
+        super().__init__(what)
+        self.cell = cell
 
 
 def report(event: str, **fields: Any) -> None:
     """Send one event to the builder."""
     print(json.dumps({"event": event, **fields}), flush=True)
+
+
+def keep_reports_apart() -> None:
+    """Leave standard output to `report` alone.
+
+    A kernel inherits its worker's output, and a cell may write to it past IPython (a
+    C library's message, a shell command): that goes where the complaints go.
+    """
+    own = os.dup(1)
+    os.dup2(2, 1)
+    sys.stdout = os.fdopen(own, "w", encoding="utf8")
 
 
 class ReportingEngine(NBClientEngine):  # type: ignore[misc]  # papermill is untyped
@@ -63,27 +86,36 @@ def execute(source: Path, target: Path, *, cwd: Path) -> dict[str, Any]:
         execution_timeout=CELL_TIMEOUT,
     )
     seconds = round(time.monotonic() - began, 1)
+    _check_all_ran(executed)
     claims = _take_claims(executed)
     _strip(executed)
     nbformat.write(executed, target)
     return {"claims": claims, "seconds": seconds}
 
 
+def _check_all_ran(notebook: nbformat.NotebookNode) -> None:
+    """Papermill takes a cell that calls ``sys.exit()`` for a good end and skips the rest."""
+    for index, cell in enumerate(notebook.cells):
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                raise ChapterBrokenError(index, f"ends early: {output.ename}: {output.evalue}")
+
+
 def _take_claims(notebook: nbformat.NotebookNode) -> list[dict[str, Any]]:
     """Move the claims' data from the outputs (which keep the box) to the caller."""
-    claims: list[dict[str, Any]] = []
-    for cell in notebook.cells:
+    claims: dict[str, dict[str, Any]] = {}
+    for index, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            if MIME in data:
-                claims.append({**data.pop(MIME)})
-                # Raw HTML in the page: no pointless wrapper for the text form.
-                data.pop("text/plain", None)
-    ids = [claim["id"] for claim in claims]
-    twice = sorted({i for i in ids if ids.count(i) > 1})
-    if twice:
-        raise ValueError(f"claim {twice[0]} is made twice; ids must be unique")
-    return claims
+            if MIME not in data:
+                continue
+            claim = {**data.pop(MIME)}
+            # Raw HTML in the page: no pointless wrapper for the text form.
+            data.pop("text/plain", None)
+            if claim["id"] in claims:
+                raise ChapterBrokenError(index, f"claim {claim['id']} is made twice")
+            claims[claim["id"]] = claim
+    return list(claims.values())
 
 
 def _strip(notebook: nbformat.NotebookNode) -> None:
@@ -95,27 +127,29 @@ def _strip(notebook: nbformat.NotebookNode) -> None:
 
 
 def describe_failure(error: BaseException) -> dict[str, Any]:
-    """What the terminal should say of a failed run."""
+    """What the terminal should say of a failed run; the builder knows which cell ran last."""
+    if isinstance(error, ChapterBrokenError):
+        return {"cell": error.cell, "error": str(error)}
     if isinstance(error, PapermillExecutionError):
         traceback = [_ANSI.sub("", line) for line in "\n".join(error.traceback).splitlines()]
-        # The first arrow belongs to the notebook's own cell; deeper frames follow it.
-        arrow = next((re.match(r"-+> (\d+)", line) for line in traceback if "->" in line), None)
+        # The first frame is the failing cell's own; deeper ones follow it.
+        frame = next(filter(None, map(_FRAME.search, traceback)), None)
         return {
             "cell": error.cell_index,
-            "line": int(arrow.group(1)) if arrow else 1,
+            "line": int(frame.group(1)) if frame else None,
             "error": f"{error.ename}: {error.evalue}",
             "traceback": traceback[-12:],
         }
-    return {
-        "cell": None,
-        "line": None,
-        "error": f"{type(error).__name__}: {error}",
-        "traceback": [],
-    }
+    if isinstance(error, DeadKernelError):
+        return {"error": "the kernel died: out of memory, a crash, or os._exit"}
+    if isinstance(error, CellTimeoutError):
+        return {"error": f"the cell took longer than {CELL_TIMEOUT} s"}
+    return {"error": f"{type(error).__name__}: {error}"}
 
 
 def _die_with_builder() -> None:
-    sys.stdin.buffer.read()  # returns when the builder closes the pipe or dies
+    # Returns when the builder closes the pipe or dies; no lock is held at the worker's own end.
+    os.read(0, 1)
     for child in psutil.Process().children(recursive=True):
         child.kill()
     os._exit(130)
@@ -123,6 +157,7 @@ def _die_with_builder() -> None:
 
 def main() -> None:
     """Run the job of the file named on the command line."""
+    keep_reports_apart()
     job = json.loads(Path(sys.argv[1]).read_text(encoding="utf8"))
     threading.Thread(target=_die_with_builder, daemon=True).start()
     try:

@@ -7,13 +7,21 @@ from collections.abc import Iterator, Mapping
 import nbformat
 
 from studies.checks.problem import Problem
+from studies.records import KEY
 
 
 def check_notebooks(notebooks: Mapping[str, nbformat.NotebookNode]) -> list[Problem]:
     """All problems of the executed chapters, given by name."""
     problems: list[Problem] = []
     owners: dict[str, str] = {}
+    claimants: dict[str, str] = {}
     for chapter, notebook in notebooks.items():
+        for claim in notebook.metadata[KEY]["claims"]:
+            first = claimants.setdefault(claim["id"], chapter)
+            if first != chapter:
+                problems.append(
+                    Problem(f"book/{chapter}", f"makes claim {claim['id']}, as book/{first} does")
+                )
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 where = f"book/{chapter}, cell {cell['id']}"
@@ -45,4 +53,4 @@ def _check_keys(
             continue
         if key in owners:
             yield Problem(where, f"publishes {key!r}, which {owners[key]} has published")
-        owners[key] = where
+        owners.setdefault(key, where)

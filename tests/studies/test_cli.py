@@ -1,0 +1,237 @@
+"""Tests of the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from studies import cli
+from studies.project import Project
+from studies.records import executed_path
+from tests.studies import toy
+
+
+def invoke(*arguments: str) -> Result:
+    """Run the command line in this process, in the current folder."""
+    return CliRunner().invoke(cli.main, list(arguments))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["part/alpha", "-p", "p=1.5"],
+            "p = 1.5 is refused: need a number with 0 < p < 1 (chance that a weight is kept)",
+        ),
+        (["part/alpha", "-p", "p=1e-400"], "p = 0.0 is refused: need a number with 0 < p < 1"),
+        (["part/alpha", "-p", "p=nan"], "p = 'nan' is refused: need a number with 0 < p < 1"),
+        (["part/alpha", "-p", "p=1e999"], "p = inf is refused: need a number with 0 < p < 1"),
+        (["part/alpha", "-p", "draws=true"], "draws = True is refused: need a whole number"),
+        (["part/alpha", "-p", "draws=2.0"], "draws = 2.0 is refused: need a whole number"),
+        (
+            ["part/alpha", "-p", "seeds=64"],
+            "seeds = 64 is refused: need a list of at least two distinct whole numbers",
+        ),
+        (
+            ["part/alpha", "-p", "nosuch=1"],
+            "nosuch is no parameter of this chapter; its parameters are: p, draws, seeds",
+        ),
+        (["part/alpha", "-p", "p"], "'p' is refused: need name=value, such as p=0.5"),
+        (
+            ["part/gamma"],
+            "no chapter part/gamma (did you mean part/alpha?); "
+            "the chapters are: part/alpha, part/beta",
+        ),
+        (["intro"], "no chapter intro; the chapters are: part/alpha, part/beta"),
+        (
+            ["part/alpha", "--profile", "huge"],
+            "no profile huge; the profiles are: smoke, book, paper",
+        ),
+    ],
+)
+def test_run_refuses_and_writes_nothing(bare: Project, arguments: list[str], said: str) -> None:
+    """A kernel started, or a file left, for a value that cannot be; a traceback for an answer."""
+    before = toy.tree(bare.root)
+    result = invoke("run", *arguments)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"studies: {said}")
+    assert result.stderr.count("\n") == 1
+    assert toy.tree(bare.root) == before
+    assert not bare.build.exists()
+
+
+def test_run_says_where_things_are(
+    built: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Values that do not reach the page, results in the book's own place, a lost result."""
+    before = toy.tree(built.build)
+    out = tmp_path / "out"
+    monkeypatch.chdir(built.book / "part")
+    seeds = "seeds=[3,4]"
+    result = invoke("run", "part/alpha", "-p", "p=1e-1", "-p", seeds, "--out", str(out))
+    assert result.exit_code == 0, result.output
+    assert "part/alpha: executed in" in result.stdout
+    assert "    holds  thm-toy.decay  Δ falls, a < b & c" in result.stdout
+    notebook, claims = out / "alpha.ipynb", out / "alpha.claims.json"
+    assert f"notebook: {notebook}\nclaims:   {claims}\n" in result.stdout
+    cells = json.loads(notebook.read_text())["cells"]
+    shown = "".join(cells[1]["source"])
+    assert "p: Probability = 0.1  # chance that a weight is kept" in shown
+    assert "seeds: Seeds = [3, 4]  # seeds of the draws" in shown
+    (claim,) = json.loads(claims.read_text())
+    assert claim["n"] == 8
+    assert {path.name for path in out.iterdir()} == {"alpha.ipynb", "alpha.claims.json"}
+    assert toy.tree(built.build) == before
+
+
+def test_run_fails_with_its_chapter(bare: Project) -> None:
+    """A failed run, or a failed claim, that looks like a success; results of half a run."""
+    toy.edit(bare.lib / "toy" / "unit.py", "ONE = 1", "ONE = 2")
+    failing = invoke("run", "part/beta")
+    assert failing.exit_code == 1
+    assert "    fails  prop-count.three" in failing.stdout
+    runs = bare.build / "runs" / "part" / "beta"
+    assert len(list(runs.glob("*/beta.ipynb"))) == len(list(runs.glob("*/*.claims.json"))) == 1
+    toy.edit(bare.lib / "toy" / "unit.py", "ONE = 2", "ONE = [][0]")
+    broken = invoke("run", "part/beta", "-p", "share=0.25")
+    assert broken.exit_code == 1
+    assert broken.stderr.startswith("part/beta, cell 3, line 6 (book/part/beta.md:")
+    assert "IndexError: list index out of range" in broken.stderr
+    assert "notebook: " not in broken.stdout
+    assert len(list(runs.iterdir())) == 1
+
+
+def test_help_of_a_chapter_lists_its_parameters(bare: Project) -> None:
+    """A reader who has to open the source to learn what can be changed."""
+    for arguments in (["--help", "part/alpha"], ["part/alpha", "--help"]):
+        result = invoke("run", *arguments)
+        assert result.exit_code == 0
+        said = " ".join(result.stdout.split())
+        assert "part/alpha: The first chapter" in said
+        for word in ("p Probability 0.3", "draws PositiveInt 4", "seeds Seeds", "[0, 1, 2]"):
+            assert word in said
+        for word in ("chance", "kept", "0 < p < 1", "draws – per seed", "draws ≥ 1"):
+            assert word in said
+    assert not bare.build.exists()
+
+
+def test_run_without_a_chapter_explains_itself(bare: Project) -> None:
+    """A crash, or success, where nothing was asked."""
+    assert invoke("run").exit_code == 2
+    result = invoke("run", "--help")
+    assert result.exit_code == 0
+    assert "--parameter NAME=VALUE" in result.stdout
+    assert bare.root.is_dir()
+
+
+def test_list(bare: Project) -> None:
+    """Chapters that cannot be found; brackets in a title eaten as markup."""
+    toy.edit(bare.book / "part" / "beta.md", "# The second", "# The [bold] second")
+    result = invoke("list")
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "part/alpha  The first chapter\n    parameters: p, draws, seeds\n"
+        "part/beta  The [bold] second chapter\n    parameters: share\n"
+    )
+
+
+def test_status(built: Project) -> None:
+    """A stale chapter called fresh; a reason, a duration or claims left out."""
+    result = invoke("status")
+    assert result.exit_code == 0
+    assert result.stdout.count(": fresh\n    last run 2") == 2
+    assert result.stdout.count(" s, 1 claim (1 holds)\n") == 2
+    toy.edit(built.root / "requirements.lock", "2", "3")
+    executed_path(built, "book", "part/beta").unlink()
+    lines = invoke("status").stdout.splitlines()
+    assert lines[0] == "part/alpha: stale: requirements.lock changed"
+    assert lines[1].startswith("    last run ")
+    assert lines[2:] == ["part/beta: stale: no whole run yet"]
+    assert "no whole run yet" in invoke("status", "--profile", "smoke").stdout
+
+
+def test_many_reasons_are_cut_short(built: Project) -> None:
+    """A screenful of module names."""
+    for name in ("draw", "estimate", "picture", "__init__"):
+        path = built.lib / "toy" / f"{name}.py"
+        path.write_text(path.read_text() + "\n# again\n")
+    toy.edit(built.root / "requirements.lock", "2", "3")
+    assert "part/alpha: stale: " in (line := invoke("status").stdout.splitlines()[0])
+    assert line.endswith("; and 1 more")
+
+
+def test_a_fresh_book_executes_nothing(built: Project) -> None:
+    """Hours spent again; a book that is not rendered because nothing had to run."""
+    result = invoke("book")
+    assert result.exit_code == 0, result.output
+    index = built.build / "html" / "index.html"
+    assert result.stdout == f"profile book: 0 stale, 2 fresh\nthe book: {index}\n"
+    assert result.stderr == ""
+
+
+def test_book_with_stale_pages_says_so(built: Project) -> None:
+    """A book out of date without a word on the terminal, or taken for a failure."""
+    toy.edit(built.root / "requirements.lock", "2", "3")
+    result = invoke("book", "--only", "part/beta", "--jobs", "2")
+    assert result.exit_code == 0, result.output
+    assert "profile book: 1 stale, 0 fresh\n  part/beta: requirements.lock changed" in result.stdout
+    assert result.stderr == "part/alpha is shown out of date: requirements.lock changed\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--profile", "huge"], "studies: no profile huge; the profiles are: smoke, book, paper"),
+        (["--only", "nosuch*"], "studies: no chapter matches 'nosuch*'; the chapters are: part/al"),
+        (["--jobs", "0"], "Usage:"),
+    ],
+)
+def test_book_refuses(built: Project, arguments: list[str], said: str) -> None:
+    """A traceback, or a build of something else, for a typo."""
+    before = toy.tree(built.build)
+    result = invoke("book", *arguments)
+    assert result.exit_code in (1, 2)
+    assert result.stderr.startswith(said)
+    assert toy.tree(built.build) == before
+
+
+def test_outside_a_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A traceback in the wrong folder."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("list", "status", "book"):
+        result = invoke(name)
+        assert result.exit_code == 1
+        assert result.stderr == (
+            "studies: no book here: need a folder with _toc.yml and book/, "
+            f"at or above {tmp_path}\n"
+        )
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (OSError(28, "No space left"), 1, "studies: OSError: [Errno 28] No space left\n"),
+        (KeyboardInterrupt(), 130, "studies: interrupted; earlier results are untouched\n"),
+    ],
+)
+def test_disk_and_keyboard(
+    bare: Project, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, said: str
+) -> None:
+    """A traceback for a full disk or for Ctrl-C."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "build", fail)
+    result = invoke("book")
+    assert (result.exit_code, result.stderr) == (code, said)
+    assert bare.root.is_dir()
+
+
+def test_version() -> None:
+    """A command that belongs to no version."""
+    assert "version" in invoke("--version").stdout

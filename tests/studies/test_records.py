@@ -1,0 +1,92 @@
+"""Tests of executed chapters: what is taken for a good one."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from studies import records
+from studies.project import Project
+from studies.records import commit, executed_path, read_record, stale_because
+from tests.studies import toy
+
+
+def alpha(project: Project) -> Path:
+    return executed_path(project, "book", "part/alpha")
+
+
+def test_a_good_record(built: Project) -> None:
+    """A note that does not say what was run, when, where and from what."""
+    record = read_record(alpha(built))
+    assert record is not None
+    note = record.note
+    assert note["chapter"] == "part/alpha"
+    assert note["profile"] == "book"
+    assert note["parameters"] == {"p": 0.3, "draws": 4, "seeds": [0, 1, 2]}
+    assert "lib/toy/draw.py" in note["parts"]
+    assert set(note["versions"]) == {"torch", "numpy", "scikit-learn", "jupyter-book"}
+    assert [claim["id"] for claim in record.claims] == ["thm-toy.decay"]
+    assert note["seconds"] > 0
+    assert stale_because(record, note["parts"]) == []
+
+
+def test_a_missing_or_torn_record_is_none(built: Project) -> None:
+    """Half a notebook, or another file, taken for a run."""
+    path = alpha(built)
+    whole = path.read_bytes()
+    for length in range(0, len(whole) - 1, len(whole) // 40):
+        path.write_bytes(whole[:length])
+        assert read_record(path) is None
+    for other in (b"[]", b"{}", b"3", b'{"metadata": {"studies": []}, "nbformat": 4, "cells": []}'):
+        path.write_bytes(other)
+        assert read_record(path) is None
+    path.unlink()
+    assert read_record(path) is None
+    assert stale_because(None, {}) == ["no whole run yet"]
+
+
+@pytest.mark.parametrize("place", ['"text/html"', '"p": 0.3', "estimates", "toy/draw.py", '"id"'])
+def test_a_flipped_bit_is_seen(built: Project, place: str) -> None:
+    """A changed output, parameter or note in a file that is still a valid notebook."""
+    path = alpha(built)
+    whole = path.read_bytes()
+    position = whole.index(place.encode()) + 2
+    path.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
+    assert read_record(path) is None
+
+
+def test_an_edited_output_is_seen(built: Project) -> None:
+    """A result that somebody, or a disk, has changed."""
+    toy.edit(alpha(built), "✓", "✗")
+    assert read_record(alpha(built)) is None
+
+
+def test_the_commit_is_noted(bare: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build outside git that fails, or a changed tree that passes for a commit."""
+
+    def git(*arguments: str) -> str:
+        identity = ["-c", "user.name=toy", "-c", "user.email=toy@example.org"]
+        done = subprocess.run(
+            ["git", *identity, *arguments],
+            cwd=bare.root,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    assert commit(bare) == ""
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-q", "-m", "toy")
+    assert commit(bare) == git("rev-parse", "--short=10", "HEAD")
+    toy.edit(bare.root / "requirements.lock", "2", "3")
+    assert commit(bare) == git("rev-parse", "--short=10", "HEAD") + "-dirty"
+    monkeypatch.setattr(records.subprocess, "run", _no_git)
+    assert commit(bare) == ""
+
+
+def _no_git(*_: object, **__: object) -> None:
+    raise FileNotFoundError("git")

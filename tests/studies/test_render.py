@@ -1,0 +1,195 @@
+"""Tests of rendering, with the real builder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import nbformat
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+from studies.errors import BuildError
+from studies.project import Project
+from studies.records import Record, executed_path, read_record
+from studies.render import render
+from tests.studies import toy
+
+
+def records(project: Project) -> dict[str, Record]:
+    paths = {name: executed_path(project, "book", name) for name in project.chapter_names()}
+    found = {name: read_record(path) for name, path in paths.items()}
+    return {name: record for name, record in found.items() if record}
+
+
+def page(project: Project, name: str) -> BeautifulSoup:
+    text = (project.build / "html" / "book" / f"{name}.html").read_text()
+    return BeautifulSoup(text, "html.parser")
+
+
+def words(element: Any) -> str:
+    return " ".join(element.get_text(" ", strip=True).split())
+
+
+def refused(project: Project, stale: dict[str, Sequence[str]] | None = None) -> str:
+    """What a render complains of; the last good book must stand."""
+    before = toy.tree(project.build)
+    with pytest.raises(BuildError) as caught:
+        render(project, "book", records(project), stale or {})
+    assert toy.tree(project.build) == before
+    assert str(project.root) not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_good_book(built: Project) -> None:
+    """Anything that a reader came for and does not find."""
+    assert (built.build / "html" / "index.html").is_file()
+    alpha = page(built, "part/alpha")
+    text = words(alpha.select_one("article"))
+    assert "We measured 0.8" in text  # a published number
+    assert alpha.select_one("#claim-thm-toy\\.decay.claim-holds") is not None
+    assert alpha.select_one("#thm-toy") is not None
+    image = alpha.select_one("figure img")
+    assert image is not None
+    assert image["alt"] == "a single dot"
+    ledger = words(page(built, "ledger").select_one("article"))
+    assert "✓ 2 hold" in ledger
+    assert "thm-toy.decay Δ falls, a < b & c" in ledger
+    status = words(page(built, "status").select_one("article"))
+    assert "The first chapter fresh 1" in status
+    assert not alpha.select(".claim script")
+
+
+def test_the_ledger_as_data(built: Project) -> None:
+    """A ledger that other programs cannot read, or that differs beside the pages."""
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is no JSON")
+
+    text = (built.build / "ledger.json").read_text()
+    data = json.loads(text, parse_constant=refuse)
+    assert (built.build / "html" / "ledger.json").read_text() == text
+    alpha = data["chapters"]["part/alpha"]
+    assert alpha["parameters"] == {"p": 0.3, "draws": 4, "seeds": [0, 1, 2]}
+    assert [claim["id"] for claim in alpha["claims"]] == ["thm-toy.decay"]
+    assert alpha["claims"][0]["region_low"] is None
+
+
+def test_a_stale_page_says_so(built: Project) -> None:
+    """A reader who takes an old page for the present one."""
+    reasons = ["lib/toy/draw_it.py changed", "parameter p changed"]
+    render(built, "book", records(built), {"part/alpha": reasons})
+    alpha = page(built, "part/alpha")
+    banner = alpha.select_one("article .admonition.warning")
+    assert banner is not None
+    assert "This page is out of date: lib/toy/draw_it.py changed ; parameter p changed" in words(
+        banner
+    )
+    # Below the title, above the text.
+    title = alpha.select_one("article h1")
+    assert title is not None
+    assert title.find_next(class_="warning") is banner
+    assert page(built, "part/beta").select_one("article .warning") is None
+    assert "stale: lib/toy/draw_it.py changed" in words(page(built, "status"))
+
+
+def test_what_the_builder_warns_of_is_fatal(built: Project) -> None:
+    """A page with holes: a missing number, a dead reference, a warning among the results."""
+    toy.edit(
+        built.book / "intro.md",
+        "chapters.",
+        "chapters.\n\n{glue:text}`book/part/beta.ipynb::nosuch:.2f` {cite:t}`nobody1999` "
+        "{eq}`eq-nowhere` {prf:ref}`thm-nowhere` {doc}`nowhere` [x](#nowhere)",
+    )
+    config = yaml.safe_load((built.root / "_config.yml").read_text())
+    config["sphinx"]["config"]["no_such_option"] = 1
+    (built.root / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False))
+    path = executed_path(built, "book", "part/beta")
+    notebook = nbformat.read(path, as_version=4)
+    warning = nbformat.v4.new_output("stream", name="stderr", text="UserWarning: beware")
+    notebook.cells[3].outputs.append(warning)
+    changed = {**records(built)}
+    changed["part/beta"] = Record(path, notebook, changed["part/beta"].note)
+    before = toy.tree(built.build)
+    with pytest.raises(BuildError) as caught:
+        render(built, "book", changed, {})
+    said = str(caught.value)
+    assert said.startswith("jupyter-book warns:\n")
+    for part in (
+        *("nosuch", "nobody1999", "eq-nowhere", "thm-nowhere", "nowhere'"),
+        *("no_such_option", "stderr"),
+    ):
+        assert part in said, part
+    assert "book/intro.md:3" in said
+    assert "book/part/beta.ipynb:" in said
+    assert str(built.root) not in said
+    assert toy.tree(built.build) == before
+
+
+def test_tex_that_does_not_typeset_is_fatal(built: Project) -> None:
+    """A formula that shows as red source: in the text, a number's line, a box, a caption."""
+    toy.edit(
+        built.book / "intro.md",
+        "chapters.",
+        r"""chapters with $\inline$.
+
+$$
+\display
+$$
+
+$$
+\numbered
+$$ (eq-bad)
+
+$$
+\begin{aligned}
+\aligned &= 1
+\end{aligned}
+$$
+
+\begin{align}
+\amsone &= 1 \\
+\amstwo &= 2
+\end{align}
+
+```{math}
+:label: eq-directive
+\directive
+```
+
+```{prf:theorem} Named $\titled$
+:label: thm-bad
+It has $\boxed{\theorem$.
+```
+
+```{figure} _static/logo.svg
+:alt: a logo
+:name: fig-bad
+A caption with $\caption$.
+```
+
+See {eq}`eq-bad`, {prf:ref}`thm-bad`.
+""",
+    )
+    said = refused(built)
+    assert said.startswith("the rendered pages need mending:\n")
+    problems = said.splitlines()[1:]
+    assert all(p.startswith("book/intro.html: TeX does not typeset: ") for p in problems)
+    for name in ("inline", "display", "numbered", "aligned", "amsone", "directive", "titled"):
+        assert any(f"\\{name}" in problem for problem in problems), name
+    assert any("\\boxed" in problem for problem in problems)
+    assert any("\\caption" in problem for problem in problems)
+
+
+def test_executed_chapters_are_checked_first(built: Project) -> None:
+    """A figure without words, found by a reader."""
+    path = executed_path(built, "book", "part/alpha")
+    found = records(built)
+    notebook = found["part/alpha"].notebook
+    for cell in notebook.cells:
+        cell.metadata.pop("mystnb", None)
+    found["part/alpha"] = Record(path, notebook, found["part/alpha"].note)
+    with pytest.raises(BuildError, match=r"need mending:\nbook/part/alpha, cell c\d+: shows a fig"):
+        render(built, "book", found, {})

@@ -1,0 +1,302 @@
+"""Tests of running chapters, with real kernels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from studies.claims import MIME
+from studies.progress import describe_failure
+from studies.project import Project
+from studies.records import Record, read_record
+from studies.runner import Failure, Job, prepared_notebook, run_jobs
+from tests.studies import toy
+
+PARAMETERS = "from studies.types import Probability\np: Probability = 0.3  # a chance"
+CLAIM = """from types import SimpleNamespace
+from IPython.display import display
+from studies import claim, exactly
+three = SimpleNamespace(value=3, low=3, high=3, n=1)
+display(claim("thm-x.count", says="it counts", measured=three, predicted=exactly(3), over="x"))
+"""
+
+# What each chapter's cells do, by name.
+CHAPTERS: dict[str, tuple[str, ...]] = {
+    "good": (
+        """import json, os, sys
+names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PYTHONHASHSEED",
+         "PYTHONSTARTUP", "MPLBACKEND", "JUPYTER_PATH", "COMPRESSIBILITY_DATA", "IPYTHONDIR")
+json.dumps({name: os.environ.get(name) for name in names} | {"cwd": os.getcwd(), "p": p})""",
+        "import os\nos.write(1, b'past IPython\\n')\nos.system('echo from a shell')",
+        CLAIM,
+    ),
+    "library": (
+        "x = 0\n\ndef own(y):\n    from toy import deep\n    return deep.invert(y)\n",
+        "own(x)",
+    ),
+    "syntax": ("x = 1\nx = = 2",),
+    "import": ("x = 1\nimport toy.broken",),
+    "dead-kernel": ("x = 1", "import os\nos._exit(3)"),
+    "dead-worker": ("import os\nos.kill(os.getppid(), 9)\nimport time\ntime.sleep(60)",),
+    "exit": ("import sys\nsys.exit()", "never = 1"),
+    "twice": (CLAIM, CLAIM),
+}
+MODULES = {
+    "deep": "def invert(x):\n    y = 1\n    return y / x\n",
+    "broken": "x = 1\ny = = 2\n",
+}
+
+
+def job(project: Project, name: str, target: Path | None = None) -> Job:
+    chapter = project.chapter(name)
+    values = {key: parameter.default for key, parameter in chapter.parameters.items()}
+    target = target or project.build / "executed" / "book" / f"{name}.ipynb"
+    return Job(chapter, values, {"chapter source": name}, "book", target)
+
+
+def foreign_settings(home: Path) -> dict[str, str]:
+    """The environment of somebody with a broken kernel, start-up code and settings of their own."""
+    kernel = home / "share" / "jupyter" / "kernels" / "python3" / "kernel.json"
+    kernel.parent.mkdir(parents=True)
+    kernel.write_text(json.dumps({"argv": ["false"], "display_name": "Mine", "language": "python"}))
+    startup = home / "startup.py"
+    startup.write_text("raise SystemExit('start-up code')")
+    return {
+        "JUPYTER_PATH": str(home / "share" / "jupyter"),
+        "JUPYTER_DATA_DIR": str(home / "share" / "jupyter"),
+        "PYTHONSTARTUP": str(startup),
+        "MPLBACKEND": "nonsense",
+        "COMPRESSIBILITY_DATA": "data",
+        "OMP_NUM_THREADS": "64",
+    }
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The toy book with chapters that end in every way."""
+    root = toy.write_toy(tmp_path_factory.mktemp("endings"))
+    for name, cells in CHAPTERS.items():
+        (root / "book" / f"{name}.md").write_text(toy.chapter(*cells, parameters=PARAMETERS))
+    for name, text in MODULES.items():
+        (root / "lib" / "toy" / f"{name}.py").write_text(text)
+    entries = "".join(f"  - file: book/{name}\n" for name in CHAPTERS)
+    (root / "_toc.yml").write_text("format: jb-book\nroot: book/intro\nchapters:\n" + entries)
+    return Project(root)
+
+
+@pytest.fixture(scope="module")
+def progress() -> list[tuple[str, int, int]]:
+    """What the runner said while it ran: chapter, cell, number of cells."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def endings(
+    project: Project,
+    progress: list[tuple[str, int, int]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[dict[str, Record | Failure]]:
+    """How each chapter ended, all run at once in somebody's own environment."""
+    jobs = [job(project, name) for name in CHAPTERS]
+    for stale in (project.build / "failed").glob("*"):
+        stale.unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project.root)
+        for name, value in foreign_settings(tmp_path_factory.mktemp("home")).items():
+            patch.setenv(name, value)
+        results = run_jobs(
+            project,
+            jobs,
+            workers=2,
+            on_progress=lambda job, *cell: progress.append((job.chapter.name, *cell)),
+        )
+    yield dict(zip(CHAPTERS, results, strict=True))
+    assert list((project.build / "tmp").iterdir()) == []  # every scratch folder is gone
+
+
+def good(endings: dict[str, Record | Failure]) -> Record:
+    record = endings["good"]
+    assert isinstance(record, Record), record
+    return record
+
+
+def test_a_good_run_is_kept(project: Project, endings: dict[str, Record | Failure]) -> None:
+    """A record that differs from its file; claims' data left in the outputs."""
+    record = good(endings)
+    again = read_record(record.path)
+    assert again is not None
+    assert again.note == record.note
+    assert record.path == project.build / "executed" / "book" / "good.ipynb"
+    assert [claim["id"] for claim in record.claims] == ["thm-x.count"]
+    outputs = [output for cell in again.notebook.cells for output in cell.get("outputs", [])]
+    boxes = [output.data for output in outputs if "text/html" in output.get("data", {})]
+    assert [list(box) for box in boxes] == [["text/html"]]
+    assert MIME not in record.path.read_text()
+
+
+def test_the_kernel_gets_the_books_environment(
+    project: Project, endings: dict[str, Record | Failure]
+) -> None:
+    """Unpinned threads; a reader's own kernel, start-up code, figure format; another folder."""
+    (text,) = [
+        output.data["text/plain"]
+        for output in good(endings).notebook.cells[2].outputs
+        if output.output_type == "execute_result"
+    ]
+    seen = json.loads(text.strip("'"))
+    scratch = seen.pop("IPYTHONDIR")
+    assert scratch.startswith(str(project.build / "tmp"))
+    assert seen == {
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONHASHSEED": "0",
+        "PYTHONSTARTUP": None,
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # the kernel's own
+        "JUPYTER_PATH": None,
+        "COMPRESSIBILITY_DATA": str(project.root / "data"),
+        "cwd": str(project.root),
+        "p": 0.3,
+    }
+
+
+def test_progress_names_every_cell(
+    endings: dict[str, Record | Failure], progress: list[tuple[str, int, int]]
+) -> None:
+    """A chapter that seems to hang, or to have other cells than it has."""
+    assert endings
+    assert [cell for cell in progress if cell[0] == "good"] == [("good", i, 5) for i in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "line", "error"),
+    [
+        ("library", 3, "own(x)", "ZeroDivisionError: division by zero"),
+        ("syntax", 2, "x = = 2", "SyntaxError: invalid syntax"),
+        ("import", 2, "import toy.broken", "SyntaxError: invalid syntax (broken.py, line 2)"),
+        ("dead-kernel", 3, None, "the kernel died: out of memory, a crash, or os._exit"),
+        ("dead-worker", 2, None, "the worker died, exit status -9"),
+        ("exit", 2, None, "ends early: SystemExit"),
+        ("twice", 3, None, "claim thm-x.count is made twice"),
+    ],
+)
+def test_a_failure_says_where_and_what(
+    project: Project,
+    endings: dict[str, Record | Failure],
+    name: str,
+    cell: int,
+    line: str | None,
+    error: str,
+) -> None:
+    """A wrong cell or line, the line of a deeper frame, an ending that passes for a good one."""
+    failure = endings[name]
+    assert isinstance(failure, Failure)
+    first, *rest = describe_failure(failure).splitlines()
+    source = (project.book / f"{name}.md").read_text().split("\n")
+    cells = failure.job.chapter.notebook.cells
+    number = source.index(line or cells[cell].source.split("\n")[0]) + 1
+    in_cell = f", line {cells[cell].source.split(chr(10)).index(line) + 1}" if line else ""
+    if name == "twice":  # the same lines in two cells
+        number = failure.job.chapter.line_of(cell)
+    place = f"{name}, cell {cell}{in_cell} (book/{name}.md:{number})"
+    assert first.startswith(f"{place}: {error}")
+    assert failure.half_run is not None
+    assert rest[-1] == f"    the notebook as far as it came: {failure.half_run}"
+
+
+def test_the_traceback_ends_where_it_broke(endings: dict[str, Record | Failure]) -> None:
+    """The first lines of a traceback, which seldom say what broke; colours of the terminal."""
+    failure = endings["library"]
+    assert isinstance(failure, Failure)
+    said = "\n".join(failure.traceback)
+    assert len(failure.traceback) <= 12
+    assert "return y / x" in said
+    assert "deep.py:3" in said
+    assert failure.traceback[-1] == "ZeroDivisionError: division by zero"
+    assert "\x1b" not in said
+
+
+def test_half_run_notebooks_are_kept_apart(
+    project: Project, endings: dict[str, Record | Failure]
+) -> None:
+    """A half-run notebook where the good ones are, or none to look into."""
+    failed = {name for name, ending in endings.items() if isinstance(ending, Failure)}
+    assert failed == set(CHAPTERS) - {"good"}
+    for name in failed:
+        kept = project.build / "failed" / f"{name}.ipynb"
+        assert "outputs" in kept.read_text()
+        assert not (project.build / "executed" / "book" / f"{name}.ipynb").exists()
+
+
+def test_a_good_run_clears_the_failed_one(
+    project: Project, endings: dict[str, Record | Failure], tmp_path: Path
+) -> None:
+    """A notebook under failed/ of a chapter that has long been mended."""
+    assert isinstance(endings["exit"], Failure)
+    (project.book / "exit.md").write_text(toy.chapter("1", parameters=PARAMETERS))
+    (result,) = run_jobs(project, [job(project, "exit", tmp_path / "x.ipynb")], workers=1)
+    assert isinstance(result, Record)
+    assert not (project.build / "failed" / "exit.ipynb").exists()
+
+
+def cells_of(record: Any) -> str:
+    assert isinstance(record, Record), record
+    return json.dumps(record.notebook.cells)
+
+
+def test_parallel_and_repeated_runs_are_the_same(bare: Project, tmp_path: Path) -> None:
+    """Random ids, dates or times in the cells; numbers that depend on what else runs."""
+    names = ["part/alpha", "part/beta"]
+    alone = run_jobs(bare, [job(bare, n, tmp_path / f"1/{n}.ipynb") for n in names], workers=1)
+    together = run_jobs(bare, [job(bare, n, tmp_path / f"2/{n}.ipynb") for n in names], workers=2)
+    assert [cells_of(record) for record in alone] == [cells_of(record) for record in together]
+    changing = ("date", "seconds", "checksum")
+    for first, second in zip(alone, together, strict=True):
+        assert isinstance(first, Record)
+        assert isinstance(second, Record)
+        texts = [json.loads(record.path.read_text()) for record in (first, second)]
+        for notebook in texts:
+            for key in changing:
+                del notebook["metadata"]["studies"][key]
+        assert texts[0] == texts[1]
+
+
+def test_the_produced_notebook_runs_by_itself(
+    built: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A notebook that only the builder can run, or that gives a reader other results."""
+    notebook = nbformat.read(built.build / "executed/book/part/alpha.ipynb", as_version=4)
+    assert [cell.id for cell in notebook.cells[:3]] == ["c000", "c001", "c002"]
+    monkeypatch.setenv("PYTHONPATH", str(built.lib))
+    again = nbformat.from_dict(json.loads(json.dumps(notebook)))
+    NotebookClient(again, kernel_name="python3").execute()
+
+    def shown(cells: Any) -> list[Any]:
+        outputs = [output for cell in cells for output in cell.get("outputs", [])]
+        return [output.data.get("text/html") or output.data for output in outputs]
+
+    assert shown(again.cells) == shown(notebook.cells)
+
+
+def test_the_visible_cell_shows_the_values_used(bare: Project) -> None:
+    """A page that shows the defaults and the results of other values; a changed chapter."""
+    chapter = bare.chapter("part/alpha")
+    values = {"p": 0.5, "draws": 4, "seeds": [7, 8]}
+    source = prepared_notebook(chapter, values).cells[chapter.parameters_index].source
+    assert "p: Probability = 0.5  # chance that a weight is kept" in source
+    assert "seeds: Seeds = [7, 8]  # seeds of the draws" in source
+    assert "0.3" in chapter.parameters_source
+
+
+def test_a_scratch_folder_that_cannot_be_made_is_a_failure(bare: Project) -> None:
+    """A traceback where the disk is full or read-only."""
+    bare.build.write_text("in the way")
+    (failure,) = run_jobs(bare, [job(bare, "part/alpha")], workers=1)
+    assert isinstance(failure, Failure)
+    assert failure.error.startswith("NotADirectoryError: ")

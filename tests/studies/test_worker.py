@@ -1,0 +1,68 @@
+"""Tests of the worker, in this process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+from studies import worker
+
+
+def write(path: Path, *cells: str) -> Path:
+    code = [nbformat.v4.new_code_cell(cell, id=f"c{i}") for i, cell in enumerate(cells)]
+    kernel = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=code, metadata=kernel), path)
+    return path
+
+
+def test_execution_reports_and_strips(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Times in the notebook, with which no two runs are equal; a builder that hears nothing."""
+    source = write(tmp_path / "in.ipynb", "x = 2", "x")
+    done = worker.execute(source, tmp_path / "out.ipynb", cwd=tmp_path)
+    assert done["claims"] == []
+    assert done["seconds"] > 0
+    notebook = nbformat.read(tmp_path / "out.ipynb", as_version=4)
+    assert "papermill" not in json.dumps(notebook)
+    assert all(set(cell.metadata) <= {"tags"} for cell in notebook.cells)
+    assert notebook.cells[1].outputs[0].data == {"text/plain": "2"}
+    events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert events == [{"event": "cell", "index": i, "total": 2} for i in range(2)]
+
+
+def test_a_cell_that_takes_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build that waits for ever, or a timeout without a word."""
+    monkeypatch.setattr(worker, "CELL_TIMEOUT", 1)
+    source = write(tmp_path / "in.ipynb", "import time\ntime.sleep(60)")
+    with pytest.raises(Exception, match="timed out") as caught:
+        worker.execute(source, tmp_path / "out.ipynb", cwd=tmp_path)
+    assert worker.describe_failure(caught.value) == {"error": "the cell took longer than 1 s"}
+
+
+def failed(traceback: list[str]) -> dict[str, Any]:
+    error = PapermillExecutionError(4, 3, "x", "ValueError", "no", traceback)
+    return worker.describe_failure(error)
+
+
+def test_descriptions() -> None:
+    """The line of another frame; an error without a frame that crashes the report."""
+    frames = ["\x1b[31mValueError\x1b[0m", "Cell In[5], line 12\nCell In[3], line 2, in f()"]
+    assert failed(frames) == {
+        "cell": 4,
+        "line": 12,
+        "error": "ValueError: no",
+        "traceback": ["ValueError", "Cell In[5], line 12", "Cell In[3], line 2, in f()"],
+    }
+    assert failed([])["line"] is None
+    assert failed(["x"] * 50)["traceback"] == ["x"] * 12
+    assert "the kernel died" in worker.describe_failure(DeadKernelError("x"))["error"]
+    assert worker.describe_failure(OSError(28, "No space left")) == {
+        "error": "OSError: [Errno 28] No space left"
+    }
+    broken = worker.ChapterBrokenError(3, "claim a.b is made twice")
+    assert worker.describe_failure(broken) == {"cell": 3, "error": "claim a.b is made twice"}
