@@ -24,10 +24,39 @@ def number(value: float, *, digits: int = 3) -> str:
     return text.replace("-", "−")
 
 
+def bound(value: float) -> str:
+    """Write a number that somebody chose: up to six digits, no zeros that were not typed."""
+    mantissa, times, power = number(value, digits=6).partition("·")
+    if "." in mantissa:
+        mantissa = mantissa.rstrip("0").rstrip(".")
+    return mantissa + times + power
+
+
 def interval(value: float, low: float, high: float) -> tuple[str, str, str]:
-    """Write a value and its interval with as many digits as tell the ends apart, 3 to 6."""
+    """Write a value and its interval alike: as many decimals as show two digits of its length."""
+    three = (value, low, high)
+    if low == high:
+        return bound(value), bound(low), bound(high)
+    length, size = high - low, max(map(abs, three))
+    if length < math.inf and 1e-4 <= size < 1e6 and length > 1e-6 * size:
+        decimals = max(0, 1 - math.floor(math.log10(length)))
+        a, b, c = (f"{v:.{decimals}f}" for v in three)
+    else:
+        a, b, c = _alike(*three)
+    return _signed(a), _signed(b), _signed(c)
+
+
+def _alike(value: float, low: float, high: float) -> tuple[str, str, str]:
+    """Very large, very small or very close numbers: as many digits as tell the ends apart."""
     for digits in range(3, 7):
-        texts = tuple(number(v, digits=digits) for v in (value, low, high))
-        if low == high or texts[1] != texts[2]:
+        a, b, c = (number(v, digits=digits) for v in (value, low, high))
+        if b != c:
             break
-    return texts[0], texts[1], texts[2]
+    return a, b, c
+
+
+def _signed(text: str) -> str:
+    """A real minus sign, and none before a zero."""
+    if text.startswith("-") and not text.strip("-0."):
+        text = text[1:]
+    return text.replace("-", "−")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from studies.numerals import number
+from studies.numerals import bound as shown
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,15 @@ class Region:
 
     def __str__(self) -> str:
         if self.low == self.high:
-            return f"exactly {number(self.low)}"
-        left = f"{'at least' if self.low_closed else 'above'} {number(self.low)}"
-        right = f"{'at most' if self.high_closed else 'below'} {number(self.high)}"
+            return f"exactly {shown(self.low)}"
+        left = f"{'at least' if self.low_closed else 'above'} {shown(self.low)}"
+        right = f"{'at most' if self.high_closed else 'below'} {shown(self.high)}"
         if math.isinf(self.low):
             return right
         if math.isinf(self.high):
             return left
         if self.low_closed and self.high_closed:
-            return f"{number(self.low)} to {number(self.high)}"
+            return f"{shown(self.low)} to {shown(self.high)}"
         return f"{left} and {right}"
 
 

@@ -23,6 +23,8 @@ from studies.ledger import LEDGER_MARK, STATUS_MARK, ledger, ledger_page, status
 from studies.project import Project
 from studies.records import Record
 
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
 
 def render(
     project: Project,
@@ -115,13 +117,14 @@ def _run_builder(stage: Path) -> Path:
     """Run jupyter-book with warnings fatal; return the folder of the pages."""
     command = ["jupyter-book", "build", str(stage), "-W", "--keep-going", "-n", "-q"]
     program = Path(sys.executable).with_name(command[0])
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "NO_COLOR": "1", "FORCE_COLOR": ""}
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
         [str(program), *command[1:]], capture_output=True, text=True, env=environment
     )
     html = stage / "_build" / "html"
-    warnings = [line for line in done.stderr.splitlines() if "WARNING:" in line or "ERROR:" in line]
+    complaints = _ANSI.sub("", done.stderr)
+    warnings = [line for line in complaints.splitlines() if "WARNING:" in line or "ERROR:" in line]
     if done.returncode != 0 or warnings:
-        said = "\n".join(warnings) or (done.stderr + done.stdout).strip()[-3000:]
+        said = "\n".join(warnings) or (complaints + done.stdout).strip()[-3000:]
         raise BuildError("jupyter-book warns:\n" + said.replace(f"{stage}/", ""))
     return html

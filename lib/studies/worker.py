@@ -11,6 +11,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -159,6 +160,8 @@ def main() -> None:
     """Run the job of the file named on the command line."""
     keep_reports_apart()
     job = json.loads(Path(sys.argv[1]).read_text(encoding="utf8"))
+    # The kernel's connection file: in the scratch folder it goes even if the worker is killed.
+    tempfile.tempdir = str(Path(job["target"]).parent)
     threading.Thread(target=_die_with_builder, daemon=True).start()
     try:
         report("done", **execute(Path(job["source"]), Path(job["target"]), cwd=Path(job["cwd"])))

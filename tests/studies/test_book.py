@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,11 +24,12 @@ from studies.runner import Job
 from tests.studies import toy
 
 UNIT = "lib/toy/unit.py"  # what part/beta alone depends on, through three modules
-# The chapter that imports this says which processes run it, and does not end.
+# The chapter that imports this says which processes run it, and does not end; nor does its child.
 SLEEP = """
-import os, pathlib, time
+import os, pathlib, subprocess, time
 if os.path.exists("sleep"):
-    pathlib.Path("pids.part").write_text(f"{os.getpid()} {os.getppid()}")
+    child = subprocess.Popen(["sleep", "600"])
+    pathlib.Path("pids.part").write_text(f"{os.getpid()} {os.getppid()} {child.pid}")
     os.rename("pids.part", "pids")
     time.sleep(600)
 """
@@ -97,7 +98,8 @@ def test_exactly_the_stale_chapters_run(
     assert build(built, "book").executed == pretend == []
 
 
-def test_profiles_are_apart(built: Project, pretend: list[str]) -> None:
+@pytest.mark.usefixtures("pretend")
+def test_profiles_are_apart(built: Project) -> None:
     """A book that shows the numbers of the smoke profile; a profile edited without effect."""
     never = ["no whole run yet"]
     assert states(built, "smoke") == {"part/alpha": never, "part/beta": never}
@@ -242,8 +244,8 @@ def test_a_build_that_is_cut_short(built: Project, how: signal.Signals) -> None:
         assert "FAILED" not in said
         assert not (built.build / "failed").exists()
         assert list((built.build / "tmp").iterdir()) == []
-    kernel, worker = map(int, (built.root / "pids").read_text().split())
-    wait_for(lambda: not (_runs(kernel) or _runs(worker)))
+    processes = [int(pid) for pid in (built.root / "pids").read_text().split()]
+    wait_for(lambda: not any(map(_runs, processes)))
     assert good_things(built) == before
     assert states(built) == {"part/alpha": [], "part/beta": [f"{UNIT} changed"]}
     if how != signal.SIGKILL:
@@ -271,15 +273,18 @@ def test_a_full_disk(built: Project, place: str) -> None:
     whole = len(record.read_bytes())
     before = good_things(built)
     # No file may grow beyond this: the disk is full in the middle of one.
-    room = {"worker": 1000, "record": whole - 500, "render": whole + 1000}[place]
+    room = {"worker": 1000, "record": whole - 500, "render": whole + 20_000}[place]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("COV")}
+    limited = (
+        f"import os, resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room})); "
+        f"os.execv({toy.command()[0]!r}, {toy.command('book')!r})"
+    )
     done = subprocess.run(
-        toy.command("book"),
+        [sys.executable, "-c", limited],
         cwd=built.root,
         env={**environment, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
     )
     assert done.returncode == 1
     assert "File too large" in done.stderr or "jupyter-book" in done.stderr

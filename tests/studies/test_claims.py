@@ -124,7 +124,7 @@ def test_box() -> None:
     for part in ("a < b & <script>", "5 draws & <b>", "Theorem <2>", "few & dear", "thm-2.decay"):
         assert part in text
     assert "predicted below 0" in text
-    assert "−1.50 [−2, −1]" in text
+    assert "−1.5 [−2.0, −1.0]" in text
     assert "99.99 %" in text
     link = box.select_one("a")
     assert link is not None
@@ -158,6 +158,6 @@ def test_verdicts_differ_without_colour() -> None:
 def test_plain_text() -> None:
     """A terminal that does not say what was measured."""
     assert str(make()) == (
-        "[✓ holds] it falls — predicted below 0, measured −1.50 [−2, −1], n = 5 networks  "
+        "[✓ holds] it falls — predicted below 0, measured −1.5 [−2.0, −1.0], n = 5 networks  "
         "(thm-2.decay)"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from studies import cli
+from studies import book, cli
 from studies.project import Project
 from studies.records import executed_path
 from tests.studies import toy
@@ -105,8 +105,11 @@ def test_run_fails_with_its_chapter(bare: Project) -> None:
     assert len(list(runs.iterdir())) == 1
 
 
-def test_help_of_a_chapter_lists_its_parameters(bare: Project) -> None:
+def test_help_of_a_chapter_lists_its_parameters(
+    bare: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A reader who has to open the source to learn what can be changed."""
+    monkeypatch.setattr(cli.out, "width", 200)
     for arguments in (["--help", "part/alpha"], ["part/alpha", "--help"]):
         result = invoke("run", *arguments)
         assert result.exit_code == 0
@@ -164,15 +167,23 @@ def test_many_reasons_are_cut_short(built: Project) -> None:
     assert line.endswith("; and 1 more")
 
 
-def test_a_fresh_book_executes_nothing(built: Project) -> None:
+@pytest.fixture
+def rendered(built: Project, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let the book be rendered in name only: its first page."""
+    index = built.build / "html" / "index.html"
+    monkeypatch.setattr(book, "render", lambda *_: index)
+    return index
+
+
+def test_a_fresh_book_executes_nothing(rendered: Path) -> None:
     """Hours spent again; a book that is not rendered because nothing had to run."""
     result = invoke("book")
     assert result.exit_code == 0, result.output
-    index = built.build / "html" / "index.html"
-    assert result.stdout == f"profile book: 0 stale, 2 fresh\nthe book: {index}\n"
+    assert result.stdout == f"profile book: 0 stale, 2 fresh\nthe book: {rendered}\n"
     assert result.stderr == ""
 
 
+@pytest.mark.usefixtures("rendered")
 def test_book_with_stale_pages_says_so(built: Project) -> None:
     """A book out of date without a word on the terminal, or taken for a failure."""
     toy.edit(built.root / "requirements.lock", "2", "3")

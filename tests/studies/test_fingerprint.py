@@ -106,6 +106,11 @@ def test_a_changed_comment_is_seen(bare: Project, file: str, said: list[str]) ->
 def test_a_changed_value_is_seen(bare: Project) -> None:
     """Other numbers under the same parameters."""
     before = parts(bare)
+    assert set(before) == {
+        *("chapter source", "parameter p", "parameter draws", "parameter seeds"),
+        *(f"lib/toy/{name}.py" for name in ("__init__", "draw", "estimate", "picture")),
+        *("requirements.lock", "Python version"),
+    }
     assert differences(before, parts(bare, p=0.4)) == ["parameter p changed"]
     assert digest(before) != digest(parts(bare, p=0.4))
     assert digest(before) == digest(parts(bare))

@@ -72,7 +72,7 @@ def test_the_page_lists_every_claim() -> None:
         "part/b.html#claim-thm-b.excused",
     ]
     texts = [row.get_text(" ", strip=True) for row in rows]
-    assert "−2 [−2, −1]" in texts[0]
+    assert "−2.0 [−2.0, −1.0]" in texts[0]
     assert "[" not in texts[1]
     assert "[−1, ∞]" in texts[3]
     assert "n < 8" in texts[3]

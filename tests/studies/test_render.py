@@ -48,7 +48,8 @@ def test_the_good_book(built: Project) -> None:
     assert (built.build / "html" / "index.html").is_file()
     alpha = page(built, "part/alpha")
     text = words(alpha.select_one("article"))
-    assert "We measured 0.8" in text  # a published number
+    (claim,) = records(built)["part/alpha"].claims
+    assert f"We measured {claim['value']:.2f} , see Fig. 1.1" in text  # a published number
     assert alpha.select_one("#claim-thm-toy\\.decay.claim-holds") is not None
     assert alpha.select_one("#thm-toy") is not None
     image = alpha.select_one("figure img")
@@ -122,7 +123,7 @@ def test_what_the_builder_warns_of_is_fatal(built: Project) -> None:
         *("no_such_option", "stderr"),
     ):
         assert part in said, part
-    assert "book/intro.md:3" in said
+    assert "book/intro.md:5" in said
     assert "book/part/beta.ipynb:" in said
     assert str(built.root) not in said
     assert toy.tree(built.build) == before

