@@ -31,15 +31,15 @@ class Ladder:
     sharper: Tensor  # only sigma_1, nu_1, theta, n_2 are known
     printed: Tensor  # Proposition 18 or 19 at epsilon = 0
 
-    def least_step(self) -> Tensor:
-        """Return per network the least log10 of a rung over the one below, over all shares, (E,).
+    def least_quotient(self) -> Tensor:
+        """Return per network the least quotient of a rung and the one below, over all shares, (E,).
 
         The first step compares the same draws, so that chance cannot reverse it; above it the
         exact mean takes the place of the mean over draws.
         """
         known = (self.identity, self.all_prices, self.sharper, self.printed)
         steps = [self.before / self.measured, *(upper / lower for lower, upper in pairwise(known))]
-        return torch.stack(steps).log10().amin((0, 1))
+        return torch.stack(steps).amin((0, 1))
 
     def relative_to(self, unit: Tensor) -> Ladder:
         """Return the ladder divided by ``unit``, shape (E,)."""

@@ -36,7 +36,7 @@ def test_skeleton(name: str) -> None:
     """Catches a chapter without a theorem, proof, claims, a control, exercises or a way on."""
     text = (ROOT / f"book/{name}.md").read_text(encoding="utf8")
     assert re.search(r"\{prf:(theorem|proposition|lemma|corollary)\}", text)
-    assert "{dropdown} Proof" in text
+    assert "{dropdown} Proof" in text  # folded, below its statement
     assert len(set(re.findall(r'"([a-z0-9-]+\.[a-z0-9-]+)",\n    says=', text))) >= 5
     assert re.search(r'"[a-z0-9-]+\.control"', text)
     assert text.count("```{exercise}") == text.count("{solution}") >= 3
