@@ -21,6 +21,7 @@ _STYLE = {
     "ytick.labelsize": 14,
     "legend.fontsize": 14,
     "legend.frameon": False,
+    "legend.title_fontsize": 14,
     "figure.figsize": (7.0, 4.6),
     "figure.dpi": 110,
     "figure.facecolor": "white",

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
 from studies.number_line import number_line
-from studies.numerals import interval
+from studies.numerals import count, interval
 from studies.regions import Region
 
 MIME = "application/vnd.studies.claim+json"
@@ -89,10 +89,9 @@ class Claim:
         measured = value if self.low == self.high else value + span
         numbers = {"predicted": html.escape(self.predicted), "measured": measured}
         if self.level is not None:
-            numbers["interval"] = f"{100 * self.level:.6g} %"  # 99.99 is not rounded to 100
-        numbers["n"] = f"{self.n} {html.escape(self.over)}"
+            numbers["interval"] = f"{100 * self.level:.6g}%"  # 99.99 is not rounded to 100
+        numbers["n"] = f"{count(self.n)} {html.escape(self.over)}"
         terms = "".join(f"<div><dt>{k}</dt><dd>{v}</dd></div>" for k, v in numbers.items())
-        line = number_line(self.value, self.low, self.high, self.region_low, self.region_high)
         note = self.may_stay_undecided
         remark = f'<p class="claim-note">{html.escape(note)}</p>' if note else ""
         return (
@@ -103,9 +102,16 @@ class Claim:
             f"{self.verdict}</span>{link}</div>"
             f'<p class="claim-says">{html.escape(self.says)}</p>'
             f'<dl class="claim-numbers">{terms}</dl>'
-            f'<div class="claim-scale" aria-hidden="true">{line}</div>{remark}'
+            f"{self._scale()}{remark}"
             f'<code class="claim-id">{self.id}</code></div>'
         )
+
+    def _scale(self) -> str:
+        """The picture of region and interval, unless both are points and there is none."""
+        if self.low == self.high and self.region_low == self.region_high:
+            return ""
+        line = number_line(self.value, self.low, self.high, self.region_low, self.region_high)
+        return f'<div class="claim-scale" aria-hidden="true">{line}</div>'
 
 
 def claim(

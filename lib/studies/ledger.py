@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from studies.claims import ICONS
-from studies.numerals import interval
+from studies.numerals import count, interval
 from studies.project import Project
 from studies.records import Record, commit
 
@@ -91,7 +91,8 @@ def ledger_page(records: Mapping[str, Record], titles: Mapping[str, str]) -> str
     heads = _heads("verdict", "claim", "predicted", "measured", "n", "chapter")
     return (
         f'<p class="ledger-summary">{counts}</p>\n'
-        f'<table class="ledger">\n{heads}\n<tbody>\n{rows}\n</tbody>\n</table>'
+        f'<table class="ledger">\n{heads}\n<tbody>\n{rows}\n</tbody>\n</table>\n'
+        '<p>For programs: <a href="../ledger.json">ledger.json</a>.</p>'
     )
 
 
@@ -105,12 +106,12 @@ def _ledger_row(chapter: str, title: str, claim: Mapping[str, Any]) -> str:
     cells = {
         "verdict": f'<span class="claim-verdict"><span class="claim-icon" aria-hidden="true">'
         f"{ICONS[verdict]}</span> {verdict}</span>",
-        "claim": f'<a href="{link}"><code class="claim-id">{claim["id"]}</code></a> '
-        f"{html.escape(claim['says'])}"
-        + (f' <span class="claim-note">{html.escape(note)}</span>' if note else ""),
+        "claim": f'<a href="{link}">{html.escape(claim["says"])}</a> '
+        + (f'<span class="claim-note">{html.escape(note)}</span> ' if note else "")
+        + f'<code class="claim-id">{claim["id"]}</code>',
         "predicted": html.escape(claim["predicted"]),
         "measured": value if low_end == high_end else value + span,
-        "n": f"{claim['n']} {html.escape(claim['over'])}",
+        "n": f"{count(claim['n'])} {html.escape(claim['over'])}",
         "chapter": f'<a href="{chapter}.html">{html.escape(title)}</a>',
     }
     return _row(cells, css=f"claim-{verdict}")
@@ -133,7 +134,7 @@ def status_page(
             "state": html.escape("stale: " + "; ".join(stale[name])) if name in stale else "fresh",
             "claims": str(len(record.claims)),
             "seconds": f"{note['seconds']:.0f}",
-            "executed": html.escape(note["date"]),
+            "executed": f"{datetime.fromisoformat(note['date']):%Y-%m-%d, %H:%M} UTC",
             "commit": f"<code>{html.escape(note['commit'])}</code>" if note["commit"] else "–",
             "machine": html.escape(f"{note['machine']}; {versions}"),
         }

@@ -24,6 +24,11 @@ def number(value: float, *, digits: int = 3) -> str:
     return text.replace("-", "−")
 
 
+def count(value: int) -> str:
+    """Write a count with narrow spaces between its thousands."""
+    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
 def bound(value: float) -> str:
     """Write a number that somebody chose: up to six digits, no zeros that were not typed."""
     mantissa, times, power = number(value, digits=6).partition("·")

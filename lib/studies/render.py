@@ -50,10 +50,10 @@ def render(
     with scratch_folder(project.build / "tmp") as stage:
         mathjax = _stage(project, stage, profile, records, stale)
         html = _run_builder(stage)
+        (html / "ledger.json").write_text(text, encoding="utf8")  # a page links to it
         problems = check_pages(html, project.toc_pages(), mathjax)
         if problems:
             raise BuildError("the rendered pages need mending:\n" + "\n".join(map(str, problems)))
-        (html / "ledger.json").write_text(text, encoding="utf8")
         replace_folder(html, project.build / "html")
     write_atomically(project.build / "ledger.json", text)
     return project.build / "html" / "index.html"

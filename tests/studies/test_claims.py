@@ -125,7 +125,7 @@ def test_box() -> None:
         assert part in text
     assert "predicted below 0" in text
     assert "−1.5 [−2.0, −1.0]" in text
-    assert "99.99 %" in text
+    assert "99.99%" in text
     link = box.select_one("a")
     assert link is not None
     assert link["href"] == "#thm-2"

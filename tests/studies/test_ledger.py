@@ -106,6 +106,6 @@ def test_the_status_page() -> None:
     html = status_page("smoke", RECORDS, TITLES, {"part/b": ["a <b> changed", "c is new"]})
     page = BeautifulSoup(html, "html.parser")
     rows = [row.get_text("|", strip=True) for row in page.select("tbody tr")]
-    assert rows[0] == "A & B|fresh|3|2|2026-01-01|–|M <1>; numpy 2"
+    assert rows[0] == "A & B|fresh|3|2|2026-01-01, 00:00 UTC|–|M <1>; numpy 2"
     assert rows[1].startswith("B|stale: a <b> changed; c is new|1|")
     assert "smoke" in page.get_text()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from studies.numerals import bound, interval, number
+from studies.numerals import bound, count, interval, number
 
 BACK = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 
@@ -111,3 +111,8 @@ def test_interval_digits(numbers: tuple[float, ...], texts: tuple[str, ...]) -> 
 def test_bounds_are_shown_as_typed(value: float, text: str) -> None:
     """Zeros that claim a precision nobody gave, or the zeros of 100 lost."""
     assert bound(value) == text
+
+
+def test_counts_are_grouped() -> None:
+    """73720 read as 7372, or a break between the groups."""
+    assert [count(n) for n in (0, 999, 73720)] == ["0", "999", "73\u202f720"]
