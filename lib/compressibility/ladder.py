@@ -16,6 +16,8 @@ from compressibility.greedy import compress_wide, redraw, scores_wide
 from compressibility.metrics import output_error
 from compressibility.schemes import Pruning, Quantization
 
+_ROUNDING = 1e-9  # relative; inputs may be float32, but every rung is summed in float64
+
 
 @dataclass(frozen=True, eq=False)
 class Ladder:
@@ -31,15 +33,17 @@ class Ladder:
     sharper: Tensor  # only sigma_1, nu_1, theta, n_2 are known
     printed: Tensor  # Proposition 18 or 19 at epsilon = 0
 
-    def least_quotient(self) -> Tensor:
-        """Return per network the least quotient of a rung and the one below, over all shares, (E,).
+    def steps_down(self) -> tuple[int, int]:
+        """Return how many steps go down, by more than rounding, and how many there are.
 
-        The first step compares the same draws, so that chance cannot reverse it; above it the
-        exact mean takes the place of the mean over draws.
+        A step leads from a rung to the next one, in one network at one share. The first compares
+        the same draws after and before the activation, so that chance cannot reverse it; from
+        there the exact mean takes the place of the mean over draws.
         """
-        known = (self.identity, self.all_prices, self.sharper, self.printed)
-        steps = [self.before / self.measured, *(upper / lower for lower, upper in pairwise(known))]
-        return torch.stack(steps).amin((0, 1))
+        exact = (self.identity, self.all_prices, self.sharper, self.printed)
+        pairs = [(self.measured, self.before), *pairwise(exact)]
+        down = [upper < lower * (1 - _ROUNDING) for lower, upper in pairs]
+        return sum(int(step.sum()) for step in down), sum(step.numel() for step in down)
 
     def relative_to(self, unit: Tensor) -> Ladder:
         """Return the ladder divided by ``unit``, shape (E,)."""

@@ -80,20 +80,21 @@ def test_rungs_are_ordered(seed: int, scheme: Pruning | Quantization) -> None:
     assert bool((ladder.identity <= ladder.all_prices).all())
     assert bool((ladder.all_prices <= ladder.sharper).all())
     assert bool((ladder.sharper <= ladder.printed).all())
-    assert bool((ladder.least_quotient() >= 1).all())
+    assert ladder.steps_down() == (0, 2 * 2 * 4)
 
 
-def test_least_quotient_sees_every_rung() -> None:
-    """A step that is left out of the minimum: each one in turn is made the reversed one."""
+def test_steps_down_sees_every_rung_network_and_share() -> None:
+    """A step that is left out of the count: each entry in turn is made the reversed one."""
     steps = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], dtype=torch.float64)
-    whole = [step.expand(2, 3) for step in steps]
-    assert bool((Ladder(*whole).least_quotient() > 1).all())
+    whole = [step.repeat(2, 3) for step in steps]
+    assert Ladder(*whole).steps_down() == (0, 24)
     for rung in (1, 3, 4, 5):
-        broken = [*whole[:rung], torch.full((2, 3), 0.5).double(), *whole[rung + 1 :]]
-        assert bool((Ladder(*broken).least_quotient() < 1).all())
+        broken = [step.clone() for step in whole]
+        broken[rung][1, 2] = 0.5
+        assert Ladder(*broken).steps_down() == (1, 24)
 
 
-def test_identity_activation_gives_a_first_quotient_of_exactly_one() -> None:
+def test_identity_activation_gives_equal_first_rungs() -> None:
     """Chance that reverses the first step: both sides must use the same draws."""
     ladder = build(Pruning(keep=0.3), activation=lambda x: x)
     assert torch.equal(ladder.measured, ladder.before)
@@ -105,7 +106,7 @@ def test_relative_to_divides_every_rung() -> None:
     unit = torch.tensor([2.0, 4.0], dtype=torch.float64)
     relative = ladder.relative_to(unit)
     assert torch.allclose(relative.printed * unit, ladder.printed)
-    assert torch.allclose(relative.least_quotient(), ladder.least_quotient())
+    assert torch.allclose(relative.measured * unit, ladder.measured)
 
 
 def test_other_schemes_are_refused() -> None:
