@@ -234,10 +234,12 @@ def test_a_build_that_is_cut_short(built: Project, how: signal.Signals) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell that started the tests in the background has made them deaf to Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     wait_for((built.root / "pids").exists)
     builder.send_signal(how)
-    said, complaints = builder.communicate()
+    said, complaints = builder.communicate(timeout=60)
     if how == signal.SIGINT:
         assert builder.returncode == 130
         assert complaints == "studies: interrupted; earlier results are untouched\n"
