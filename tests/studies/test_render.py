@@ -57,7 +57,7 @@ def test_the_good_book(built: Project) -> None:
     assert image["alt"] == "a single dot"
     ledger = words(page(built, "ledger").select_one("article"))
     assert "✓ 2 hold" in ledger
-    assert "thm-toy.decay Δ falls, a < b & c" in ledger
+    assert "Δ falls, a < b & c thm-toy.decay" in ledger
     status = words(page(built, "status").select_one("article"))
     assert "The first chapter fresh 1" in status
     assert not alpha.select(".claim script")
