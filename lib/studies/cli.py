@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from studies.book import build, plan
 from studies.errors import StudiesError
@@ -124,14 +123,10 @@ def run_chapter(
 
 
 def _print_parameters(chapter: Chapter) -> None:
-    table = Table("parameter", "type", "default", "meaning", "range", box=None, pad_edge=False)
-    for parameter in chapter.parameters.values():
-        default = repr(parameter.default)
-        table.add_row(
-            parameter.name, parameter.type_name, default, parameter.comment, parameter.wanted
-        )
     out.print(f"{chapter.name}: {chapter.title}\n", markup=False)
-    out.print(table)
+    for parameter in chapter.parameters.values():
+        head = f"{parameter.name}: {parameter.type_name} = {parameter.default!r}"
+        out.print(f"  {head}\n      {parameter.comment}; {parameter.wanted}", markup=False)
 
 
 @main.command("book")

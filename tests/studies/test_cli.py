@@ -105,17 +105,14 @@ def test_run_fails_with_its_chapter(bare: Project) -> None:
     assert len(list(runs.iterdir())) == 1
 
 
-def test_help_of_a_chapter_lists_its_parameters(
-    bare: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_help_of_a_chapter_lists_its_parameters(bare: Project) -> None:
     """A reader who has to open the source to learn what can be changed."""
-    monkeypatch.setattr(cli.out, "width", 200)
     for arguments in (["--help", "part/alpha"], ["part/alpha", "--help"]):
         result = invoke("run", *arguments)
         assert result.exit_code == 0
         said = " ".join(result.stdout.split())
         assert "part/alpha: The first chapter" in said
-        for word in ("p Probability 0.3", "draws PositiveInt 4", "seeds Seeds", "[0, 1, 2]"):
+        for word in ("p: Probability = 0.3", "draws: PositiveInt = 4", "seeds: Seeds = [0, 1, 2]"):
             assert word in said
         for word in ("chance", "kept", "0 < p < 1", "draws – per seed", "draws ≥ 1"):
             assert word in said
