@@ -81,7 +81,9 @@ def load(
     digits comes with scikit-learn. The others are read from npz archives in ``root`` or the folder
     that ``$COMPRESSIBILITY_DATA`` names; if they are not there, scikit-learn downloads and caches
     them. ecg5000, mnist and cifar10 keep their published split. digits and california_housing have
-    none: theirs is drawn from the seed, for digits with equal class shares.
+    none: theirs is drawn from the seed, for digits with equal class shares. The training samples
+    come in an order drawn from the seed too, so that the first of them are a fair part of all: some
+    archives are sorted by class or by place. Test samples keep the archive's order.
 
     Inputs are images in [0, 1]; series as published (each already has mean 0 and deviation 1);
     table columns with mean 0 and standard deviation 1 over the training samples. Targets are
@@ -95,7 +97,7 @@ def load(
     root
         Folder of the archives.
     seed
-        Of the split, where one is drawn.
+        Of the split, where one is drawn, and of the order of the training samples.
     test_share
         Share of test samples, where a split is drawn. Default 0.2: El Cheairi, Gamarnik, Mazumder
         (COLT 2026, Appendix C).
@@ -124,6 +126,7 @@ def load(
     train, test = raw.train, raw.test
     if test is None:
         train, test = _split(train, seed=seed, test_share=test_share, stratify=not regression)
+    train = _shuffled(train, seed=seed)
     if regression:
         return _table(name, train, test, raw.source)
     first, classes = (0, 10) if name == "digits" else _labels(name)
@@ -150,6 +153,12 @@ def _split(part: Part, *, seed: int, test_share: float, stratify: bool) -> tuple
     )
     train, test = (np.sort(part_rows) for part_rows in rows)
     return (x[train], y[train]), (x[test], y[test])
+
+
+def _shuffled(part: Part, *, seed: int) -> Part:
+    x, y = part
+    order = np.random.default_rng(seed).permutation(len(y))
+    return x[order], y[order]
 
 
 def _table(name: str, train: Part, test: Part, source: str) -> Dataset:

@@ -92,10 +92,25 @@ def test_published_splits_are_kept(tmp_path, name, divisor, image):
     assert str(tmp_path) not in dataset.source
     pairs = [(train, dataset.train_inputs, dataset.train_targets)]
     pairs += [(test, dataset.test_inputs, dataset.test_targets)]
-    for (x, y), inputs, targets in pairs:
+    for part, ((x, y), inputs, targets) in enumerate(pairs):
         flat = x.reshape(len(x), -1).astype(np.float32) / np.float32(divisor)
-        np.testing.assert_array_equal(inputs.numpy(), flat)
-        np.testing.assert_array_equal(targets.numpy(), y.astype(int) - (name == "ecg5000"))
+        labels = y.astype(int) - (name == "ecg5000")
+        expected = [(*row, label) for row, label in zip(flat.tolist(), labels, strict=True)]
+        got = [(*row, t) for row, t in zip(inputs.tolist(), targets.tolist(), strict=True)]
+        assert sorted(got) == sorted(expected)
+        assert (got == expected) == (part == 1)  # training samples are shuffled, test samples not
+
+
+def test_leading_training_samples_are_a_fair_part(tmp_path):
+    """Catches an archive sorted by class (as ecg5000 is) handed on sorted, or ignoring the seed."""
+    x, y = arrays("ecg5000", 100)
+    by_class = np.argsort(y, kind="stable")
+    np.savez(tmp_path / "ecg5000.npz", X_train=x[by_class], y_train=y[by_class], X_test=x, y_test=y)
+    one, same, other = (load("ecg5000", root=tmp_path, seed=seed) for seed in (0, 0, 1))
+    # 20 of each class; 40 drawn without order hold 3 or fewer of some class with chance below 0.05.
+    assert torch.bincount(one.train_targets[:40], minlength=5).min() > 3
+    assert torch.equal(one.train_inputs, same.train_inputs)
+    assert not torch.equal(one.train_inputs, other.train_inputs)
 
 
 def test_table_is_standardised_on_training_rows(tmp_path):
