@@ -19,8 +19,6 @@ __all__ = [
     "NonNegativeInt",
     "PositiveFloat",
     "PositiveInt",
-    "PositiveInts",
-    "Probabilities",
     "Probability",
     "Seeds",
     "Share",
@@ -62,18 +60,6 @@ Widths = Annotated[
     list[PositiveInt],
     Field(min_length=1),
     Wanted("a list of whole numbers ≥ 1, such as [64, 128]"),
-]
-PositiveInts = Annotated[
-    list[PositiveInt],
-    Field(min_length=1),
-    AfterValidator(_increasing),
-    Wanted("an increasing list of whole numbers ≥ 1, such as [1, 2, 4]"),
-]
-Probabilities = Annotated[
-    list[Probability],
-    Field(min_length=1),
-    AfterValidator(_increasing),
-    Wanted("an increasing list of numbers between 0 and 1, such as [0.3, 0.7]"),
 ]
 Shares = Annotated[
     list[Share],
