@@ -9,16 +9,21 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_diabetes, load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 
-from compressibility.data_sources import ARCHIVES, DataError, Part, Raw, read
+from compressibility.data_sources import ARCHIVES, DataError, Part, Raw, at_hand, read
 
-__all__ = ["NAMES", "DataError", "Dataset", "load"]
+__all__ = ["BUNDLED", "NAMES", "DataError", "Dataset", "available", "load"]
 
-NAMES = ("digits", *ARCHIVES)
+BUNDLED = ("digits", "diabetes")
+"""What comes with scikit-learn: no file and no network is needed."""
+
+NAMES = (*BUNDLED, *ARCHIVES)
 """What :func:`load` knows."""
+
+_TABLES = ("diabetes", "california_housing")
 
 # More than float32 loses in a division and a sum of squares, so that norms end at or below one.
 _ROUNDING = 1 + 2.0**-20
@@ -78,17 +83,19 @@ def load(
 ) -> Dataset:
     """Load a data set by name.
 
-    digits comes with scikit-learn. The others are read from npz archives in ``root`` or the folder
-    that ``$COMPRESSIBILITY_DATA`` names; if they are not there, scikit-learn downloads and caches
-    them. ecg5000, mnist and cifar10 keep their published split. digits and california_housing have
-    none: theirs is drawn from the seed, for digits with equal class shares. The training samples
-    come in an order drawn from the seed too, so that the first of them are a fair part of all: some
+    digits and diabetes come with scikit-learn. The others are read from npz archives in ``root`` or
+    the folder that ``$COMPRESSIBILITY_DATA`` names; if they are not there, scikit-learn downloads
+    and caches them. ecg5000, mnist and cifar10 keep their published split. The others have none:
+    theirs is drawn from the seed, for digits with equal class shares. The training samples come in
+    an order drawn from the seed too, so that the first of them are a fair part of all: some
     archives are sorted by class or by place. Test samples keep the archive's order.
 
     Inputs are images in [0, 1]; series as published (each already has mean 0 and deviation 1);
     table columns with mean 0 and standard deviation 1 over the training samples. Targets are
-    classes from 0, or house values in 100 000 US dollars. 98 of cifar10's 60 000 images may be
-    JPEG approximations, see the archive's own notes.
+    classes from 0; house values in 100 000 US dollars; or, for diabetes, the disease's progression
+    in a year, also with mean 0 and standard deviation 1 over the training samples: it has no unit,
+    and a network without biases and with odd activations cannot reach a mean far from 0. 98 of
+    cifar10's 60 000 images may be JPEG approximations, see the archive's own notes.
 
     Parameters
     ----------
@@ -121,8 +128,8 @@ def load(
         raise ValueError(f"need 0 < test_share < 1, got {test_share}")
     if not 0 <= seed < 2**32:
         raise ValueError(f"need 0 <= seed < 2**32, got {seed}")
-    raw = _digits() if name == "digits" else read(name, root=root)
-    regression = name == "california_housing"
+    raw = _bundled(name) if name in BUNDLED else read(name, root=root)
+    regression = name in _TABLES
     train, test = raw.train, raw.test
     if test is None:
         train, test = _split(train, seed=seed, test_share=test_share, stratify=not regression)
@@ -133,9 +140,33 @@ def load(
     return _classes(name, train, test, raw.source, first=first, classes=classes)
 
 
-def _digits() -> Raw:
-    bundled = load_digits()
-    return Raw((bundled.images, bundled.target), None, "scikit-learn, load_digits()")
+def available(name: str) -> bool:
+    """Tell whether :func:`load` finds a data set without the network.
+
+    True for what comes with scikit-learn, and where the folder that ``$COMPRESSIBILITY_DATA`` names
+    holds all of its archives; they are not opened. What scikit-learn has cached does not count.
+
+    Raises
+    ------
+    ValueError
+        A name that is not in ``NAMES``.
+
+    Examples
+    --------
+    >>> available("digits"), available("diabetes")
+    (True, True)
+    """
+    if name not in NAMES:
+        raise ValueError(f"need name in {', '.join(NAMES)}, got {name!r}")
+    return name in BUNDLED or at_hand(name)
+
+
+def _bundled(name: str) -> Raw:
+    if name == "digits":
+        bundled = load_digits()
+        return Raw((bundled.images, bundled.target), None, "scikit-learn, load_digits()")
+    bundled = load_diabetes(scaled=False)
+    return Raw((bundled.data, bundled.target), None, "scikit-learn, load_diabetes(scaled=False)")
 
 
 def _labels(name: str) -> tuple[int, int]:
@@ -164,13 +195,14 @@ def _shuffled(part: Part, *, seed: int) -> Part:
 def _table(name: str, train: Part, test: Part, source: str) -> Dataset:
     centre, spread = train[0].mean(0), train[0].std(0)
     spread = np.where(spread > 0, spread, 1.0)
+    zero, unit = (train[1].mean(), train[1].std()) if name == "diabetes" else (0.0, 1.0)
     return Dataset(
         name=name,
         task="regression",
         train_inputs=_floats((train[0] - centre) / spread),
-        train_targets=_floats(train[1][:, None]),
+        train_targets=_floats((train[1][:, None] - zero) / unit),
         test_inputs=_floats((test[0] - centre) / spread),
-        test_targets=_floats(test[1][:, None]),
+        test_targets=_floats((test[1][:, None] - zero) / unit),
         outputs=1,
         image=None,
         source=source,

@@ -82,6 +82,12 @@ def read(name: str, *, root: str | os.PathLike[str] | None = None) -> Raw:
     return _fetched(name, folder) if raw is None else raw
 
 
+def at_hand(name: str) -> bool:
+    """Tell whether all archives of a data set of ``ARCHIVES`` lie in the named folder, unopened."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    return bool(named) and all(Path(str(named), file).is_file() for file in _files(name))
+
+
 def _folder(root: str | os.PathLike[str] | None) -> Path | None:
     named = root if root is not None else os.environ.get(FOLDER_VARIABLE) or None
     if named is None:

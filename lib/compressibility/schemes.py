@@ -38,6 +38,10 @@ class Scheme(Protocol):
         """Return the variance of the draw, shaped as the weight."""
         ...
 
+    def outcomes(self, weight: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+        """Return (value, probability) pairs, shaped as the weight, first the lowest uniforms."""
+        ...
+
 
 class _Draws(ABC):
     """The draw shared by all schemes: decide by fresh uniforms."""
@@ -91,6 +95,11 @@ class Pruning(_Draws):
         check_weight(weight)
         return weight.square() * ((1 - self.keep) / self.keep)
 
+    def outcomes(self, weight: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+        """Return w/p with probability p, then 0 with 1 - p."""
+        check_weight(weight)
+        return _kept_or_zero(weight / self.keep, self.keep)
+
 
 @dataclass(frozen=True)
 class Quantization(_Draws):
@@ -139,6 +148,17 @@ class Quantization(_Draws):
         fraction = steps.frac()
         return ((largest / self.levels).square() * fraction * (1 - fraction)).to(weight.dtype)
 
+    def outcomes(self, weight: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+        """Return the neighbour away from 0 with probability f, then the other with 1 - f."""
+        steps, largest = _steps(weight, self.levels)
+        fraction = steps.frac().to(weight.dtype)
+        # M itself lies on the last step: nothing is farther from 0.
+        away = (steps.floor() + 1).clamp(max=self.levels)
+        return (
+            (_on_grid(weight, away, largest, self.levels), fraction),
+            (_on_grid(weight, steps.floor(), largest, self.levels), 1 - fraction),
+        )
+
 
 @dataclass(frozen=True)
 class Masking(_Draws):
@@ -180,6 +200,11 @@ class Masking(_Draws):
         check_weight(weight)
         return weight.square() * (self.keep * (1 - self.keep))
 
+    def outcomes(self, weight: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+        """Return w with probability p, then 0 with 1 - p."""
+        check_weight(weight)
+        return _kept_or_zero(weight, self.keep)
+
 
 @dataclass(frozen=True)
 class NearestRounding(_Draws):
@@ -217,6 +242,10 @@ class NearestRounding(_Draws):
         """Return zeros."""
         check_weight(weight)
         return torch.zeros_like(weight)
+
+    def outcomes(self, weight: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+        """Return the nearest grid point, certain."""
+        return ((self.mean(weight), torch.ones_like(weight)),)
 
 
 def uniforms_like(weight: Tensor, generator: Generators) -> Tensor:
@@ -279,6 +308,11 @@ def _steps(weight: Tensor, levels: int) -> tuple[Tensor, Tensor]:
 
 def _on_grid(weight: Tensor, steps: Tensor, largest: Tensor, levels: int) -> Tensor:
     return (weight.sign() * (largest * (steps / levels))).to(weight.dtype)
+
+
+def _kept_or_zero(kept: Tensor, keep: float) -> tuple[tuple[Tensor, Tensor], ...]:
+    chance = torch.full_like(kept, keep)
+    return ((kept, chance), (torch.zeros_like(kept), 1 - chance))
 
 
 def _check_keep(keep: float) -> None:

@@ -74,8 +74,8 @@ Seeds = Annotated[
     Wanted("a list of at least two distinct whole numbers ≥ 0, such as [0, 1, 2]"),
 ]
 DatasetName = Annotated[
-    Literal["digits", "california_housing", "ecg5000", "mnist", "cifar10"],
-    Wanted("one of digits, california_housing, ecg5000, mnist, cifar10"),
+    Literal["digits", "diabetes", "california_housing", "ecg5000", "mnist", "cifar10"],
+    Wanted("one of digits, diabetes, california_housing, ecg5000, mnist, cifar10"),
 ]
 ActivationName = Annotated[
     Literal["relu", "tanh", "softplus", "identity"],

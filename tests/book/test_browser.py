@@ -14,16 +14,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from studies.project import Project
+from tests.book.conftest import ROOT
+
 pytestmark = pytest.mark.browser
-PAGES = (
-    "intro",
-    "how-to-use",
-    "notation",
-    "wide-networks/greedy-compression",
-    "ledger",
-    "status",
-    "references",
-)
+PAGES = Project(ROOT).toc_pages()
 FLAGS = [
     "--headless",
     "--no-sandbox",

@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
 from compressibility import data_sources
-from compressibility.data import NAMES, DataError, load
+from compressibility.data import BUNDLED, NAMES, DataError, available, load
 from compressibility.data_sources import ARCHIVES, FOLDER_VARIABLE
 
 REAL = os.environ.get(FOLDER_VARIABLE)
@@ -150,6 +150,45 @@ def test_digits_are_bundled_and_stratified():
     assert sorted(map(tuple, both.tolist())) == sorted(map(tuple, bundled.tolist()))
 
 
+def test_diabetes_is_bundled_and_standardised():
+    """Catches scaled columns taken for raw ones, statistics of all rows, or lost samples."""
+    diabetes = load("diabetes")
+    check_shape(diabetes)
+    assert (diabetes.task, diabetes.features, diabetes.image) == ("regression", 10, None)
+    assert (len(diabetes.train_targets), len(diabetes.test_targets)) == (353, 89)
+    bunch = sklearn.datasets.load_diabetes(scaled=False)
+    published = np.column_stack([bunch.data, bunch.target])
+    train = torch.cat([diabetes.train_inputs, diabetes.train_targets], 1).double().numpy()
+    test = torch.cat([diabetes.test_inputs, diabetes.test_targets], 1).double().numpy()
+    # An affine map per column leads back to the published rows, each once.
+    ours = np.concatenate([train, test])
+    back = (ours - ours.mean(0)) / ours.std(0) * published.std(0) + published.mean(0)
+    distances = np.abs(back[:, None] - published).max(-1)
+    rows = distances.argmin(1)
+    assert sorted(rows) == list(range(442))
+    assert distances.min(1).max() < 1e-3
+    scaler = StandardScaler().fit(published[rows[:353]])
+    np.testing.assert_allclose(ours, scaler.transform(published[rows]), atol=1e-5)
+
+
+def test_available(tmp_path, monkeypatch):
+    """Catches a download, an answer for part of an archive, or a folder that is not there."""
+    assert {name for name in NAMES if available(name)} == set(BUNDLED) == {"digits", "diabetes"}
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "nowhere"))
+    assert not available("mnist")
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    for name in ARCHIVES:
+        assert not available(name)
+        write(tmp_path, name)
+        assert available(name)
+    (tmp_path / "cifar10-test.npz").unlink()
+    assert not available("cifar10")
+    monkeypatch.setenv(FOLDER_VARIABLE, "")
+    assert not available("mnist")
+    with pytest.raises(ValueError, match=r"need name in digits, .*, got 'imagenet'"):
+        available("imagenet")
+
+
 def test_splits_follow_the_seed():
     """Catches a split from global random state, or a seed that is ignored."""
     one, same, other = load("digits", seed=3), load("digits", seed=3), load("digits", seed=4)
@@ -200,7 +239,7 @@ def test_the_folder_may_be_named_by_the_environment(tmp_path, monkeypatch):
         load("ecg5000", root=tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "digits"])
+@pytest.mark.parametrize("name", list(ARCHIVES))
 def test_no_file_and_no_network(tmp_path, name):
     """Catches an error that leaves the reader without a way to get the data."""
     with pytest.raises(DataError) as caught:
@@ -336,7 +375,7 @@ def test_a_file_is_preferred_to_the_network(tmp_path, monkeypatch):
     [
         (
             {"name": "imagenet"},
-            "need name in digits, california_housing, .*cifar10, got 'imagenet'",
+            "need name in digits, diabetes, california_housing, .*cifar10, got 'imagenet'",
         ),
         ({"name": "digits", "test_share": 1.0}, "need 0 < test_share < 1, got 1.0"),
         ({"name": "digits", "seed": -1}, "need 0 <= seed"),
@@ -380,7 +419,7 @@ def test_real_cifar10():
 
 def test_archives_known_by_name():
     """Catches a data set that can be asked for but has no message or file name."""
-    assert NAMES == ("digits", "california_housing", "ecg5000", "mnist", "cifar10")
+    assert NAMES == ("digits", "diabetes", "california_housing", "ecg5000", "mnist", "cifar10")
     files = [file for name in ARCHIVES for file in data_sources._files(name)]
     assert len(files) == len(set(files)) == 8
     assert all(re.fullmatch(r"[a-z0-9_]+(-train-[1-4]of4|-test)?\.npz", file) for file in files)

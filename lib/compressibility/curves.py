@@ -1,0 +1,111 @@
+"""Damage against width: what a sweep measures, and how it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """One layer at one width: E networks, D draws each."""
+
+    depth: int  # m
+    c1: NDArray[np.float64]  # (E,)
+    error: NDArray[np.float64]  # (E, D)
+    probability_error: NDArray[np.float64]  # (E, D)
+    dense_quality: NDArray[np.float64]  # (E,)
+    quality: NDArray[np.float64]  # (E, D)
+    kept_share: NDArray[np.float64]  # (E, D)
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    r"""Damage against width, for one layer and one activation.
+
+    Shapes: W widths, E networks. Numbers per network are means over its draws; bands are the 10 %
+    and 90 % quantiles over networks and draws together.
+    """
+
+    widths: tuple[int, ...]  # (W,)
+    depth: int  # m, number of matrices
+    draws: int  # per network and width
+    c1: NDArray[np.float64]  # (W, E) largest operator norm of the dense network's matrices
+    error: NDArray[np.float64]  # (W, E) mean of E||Phi - Phi_hat||^2 over test inputs, on logits
+    error_band: NDArray[np.float64]  # (2, W) of the same
+    delta_band: NDArray[np.float64]  # (2, W) of c1^(-2m) times the same
+    probability_error: NDArray[np.float64]  # (W, E) the same after softmax; as error if regression
+    dense_quality: NDArray[np.float64]  # (W, E) accuracy or R^2 before, on test inputs
+    quality: NDArray[np.float64]  # (W, E) and after
+    quality_band: NDArray[np.float64]  # (2, W)
+    kept_share: NDArray[np.float64]  # (W, E) share of the layer's weights that are not zero
+
+    @property
+    def delta(self) -> NDArray[np.float64]:
+        r"""Return the paper's normalized error :math:`c_1^{-2m} E\|\Phi - \hat\Phi\|^2`, (W, E)."""
+        normalized: NDArray[np.float64] = self.error / self.c1 ** (2 * self.depth)
+        return normalized
+
+    def as_record(self) -> dict[str, Any]:
+        """Return lists and numbers only, ready for JSON, with seven digits."""
+        record = asdict(self)
+        for name, value in record.items():
+            if isinstance(value, np.ndarray):
+                rounded = [[float(f"{x:.7g}") for x in row] for row in value]
+                record[name] = rounded
+        return {**record, "widths": list(self.widths)}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Curve:
+        """Return the curve whose :meth:`as_record` this is."""
+        plain = {"widths": tuple(record["widths"])}
+        whole = {name: int(record[name]) for name in ("depth", "draws")}
+        rest = [name for name in record if name not in {"widths", *whole}]
+        arrays = {name: np.array(record[name], dtype=np.float64) for name in rest}
+        return cls(**plain, **whole, **arrays)
+
+
+def curve_of(points: Sequence[Point], *, widths: tuple[int, ...], draws: int) -> Curve:
+    """Join the points of one layer, one per width.
+
+    Raises
+    ------
+    ValueError
+        No points, or not one per width.
+
+    Examples
+    --------
+    >>> one, two = np.ones(1), np.array([[1.0, 3.0]])
+    >>> point = Point(1, 2 * one, two, two, one, two, two)
+    >>> curve_of([point], widths=(8,), draws=2).delta
+    array([[0.5]])
+    """
+    if not points or len(points) != len(widths):
+        raise ValueError(f"need one point per width, got {len(points)} for {list(widths)}")
+
+    def per_network(name: str) -> NDArray[np.float64]:
+        values = [getattr(point, name) for point in points]
+        return np.stack([v if v.ndim == 1 else v.mean(1) for v in values])
+
+    def quantiles(values: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        return np.stack([np.quantile(v, [0.1, 0.9]) for v in values], axis=1)
+
+    depth = points[0].depth
+    return Curve(
+        widths=widths,
+        depth=depth,
+        draws=draws,
+        error_band=quantiles([p.error for p in points]),
+        delta_band=quantiles([p.error / p.c1[:, None] ** (2 * depth) for p in points]),
+        quality_band=quantiles([p.quality for p in points]),
+        c1=per_network("c1"),
+        error=per_network("error"),
+        probability_error=per_network("probability_error"),
+        dense_quality=per_network("dense_quality"),
+        quality=per_network("quality"),
+        kept_share=per_network("kept_share"),
+    )
