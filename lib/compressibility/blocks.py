@@ -196,8 +196,8 @@ def _check_block(
     check_weight(w2)
     lead, n2 = tuple(w1.shape[:-2]), w1.shape[-2]
     if tuple(w2.shape[:-2]) != lead or w2.shape[-1] != n2:
-        need = (*lead, "n3", n2)
-        raise ValueError(f"need w2 {need} over w1 {_shape(w1)}, got {_shape(w2)}")
+        need = ", ".join([*map(str, lead), "n3", str(n2)])
+        raise ValueError(f"need w2 ({need}) on top of w1 {_shape(w1)}, got {_shape(w2)}")
     if w2.dtype != w1.dtype:
         raise ValueError(f"need w2 of dtype {w1.dtype}, got {w2.dtype}")
     if dense.shape != inputs.shape or dense.dtype != inputs.dtype:

@@ -62,11 +62,11 @@ class Curve:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Curve:
         """Return the curve whose :meth:`as_record` this is."""
-        plain = {"widths": tuple(record["widths"])}
-        whole = {name: int(record[name]) for name in ("depth", "draws")}
-        rest = [name for name in record if name not in {"widths", *whole}]
-        arrays = {name: np.array(record[name], dtype=np.float64) for name in rest}
-        return cls(**plain, **whole, **arrays)
+        values: dict[str, Any] = {
+            name: np.array(value, dtype=np.float64) if isinstance(value, list) else int(value)
+            for name, value in record.items()
+        }
+        return cls(**{**values, "widths": tuple(record["widths"])})
 
 
 def curve_of(points: Sequence[Point], *, widths: tuple[int, ...], draws: int) -> Curve:

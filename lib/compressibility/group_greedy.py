@@ -21,7 +21,6 @@ the greedy has to know: a step costs O(n), and many draws go on in lockstep.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -128,9 +127,8 @@ def greedy_groups(
     """
     _check_keep(keep)
     n = len(quadratic)
-    _check_terms(linear, quadratic, cross_kept, cross_zeroed, uniforms)
-    if not 0 <= count <= n:
-        raise ValueError(f"need 0 <= count <= {n}, got {count}")
+    _check_terms(linear, quadratic, cross_kept, cross_zeroed)
+    _check_draws(n, count, uniforms)
     draws = len(uniforms)
     # Rows 0..n-1 for a group that stays, n..2n-1 for one that goes: one look-up per step.
     steps = 2 * torch.cat([cross_kept, cross_zeroed]).double()
@@ -142,6 +140,57 @@ def greedy_groups(
         order[:, step : step + 1] = chosen
         signed += steps[outcome_row.gather(1, chosen).squeeze(1)]
         signed.scatter_(1, chosen, math.inf)  # and infinite it stays: never chosen again
+    return decide_groups(order, uniforms, keep=keep)
+
+
+def peeking_groups(
+    linear: Tensor, products: Tensor, *, keep: float, count: int, uniforms: Tensor
+) -> GroupDraws:
+    r"""Draw ``count`` groups, scored by what their own throw does: not the paper's algorithm.
+
+    Algorithm 1 scores a group by the mean over its t, and throws afterwards. Here the dice are
+    thrown first, and with :math:`c_i`, the change that came up, the score is
+    :math:`|2\langle r, c_i\rangle + \|c_i\|^2|`. The throws are no worse; the choice knows them, so
+    that errors are made to cancel.
+
+    Parameters
+    ----------
+    linear
+        :math:`\langle r_0, a_i\rangle`, then :math:`\langle r_0, b_i\rangle`, shape (2 n,).
+    products
+        Inner products of :math:`a_1, \dots, a_n, b_1, \dots, b_n`, shape (2 n, 2 n).
+    keep, count, uniforms
+        As for :func:`greedy_groups`.
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit, products that are not finite, keep or count out of range.
+
+    Examples
+    --------
+    >>> changes = torch.tensor([[1.0], [-1.5], [-1.0], [1.5]])
+    >>> dice = torch.tensor([[0.1, 0.1]])  # both kept: the changes are 1 and -1.5
+    >>> peeking_groups(torch.zeros(4), changes @ changes.mT, keep=0.5, count=2,
+    ...     uniforms=dice).order.tolist()
+    [[0, 1]]
+    """
+    _check_keep(keep)
+    n = len(products) // 2
+    if linear.shape != (2 * n,) or products.shape != (2 * n, 2 * n) or n < 1:
+        shapes = f"{tuple(linear.shape)} and {tuple(products.shape)}"
+        raise ValueError(f"need linear (2 n,) and products (2 n, 2 n), n >= 1, got {shapes}")
+    _check_finite(linear=linear, products=products)
+    _check_draws(n, count, uniforms)
+    outcome = torch.arange(n, device=products.device) + n * (uniforms >= keep)
+    steps = 2 * products.double()
+    signed = (2 * linear.double() + products.diagonal())[outcome]
+    order = torch.empty(len(uniforms), count, dtype=torch.int64, device=products.device)
+    for step in range(count):
+        chosen = signed.abs().argmin(1, keepdim=True)
+        order[:, step : step + 1] = chosen
+        signed += steps[outcome.gather(1, chosen).squeeze(1)].gather(1, outcome)
+        signed.scatter_(1, chosen, math.inf)
     return decide_groups(order, uniforms, keep=keep)
 
 
@@ -169,8 +218,7 @@ def random_groups(
     [[2.0, 2.0, 2.0]]
     """
     _check_keep(keep)
-    if not 0 <= count <= uniforms.shape[-1]:
-        raise ValueError(f"need 0 <= count <= {uniforms.shape[-1]}, got {count}")
+    _check_draws(uniforms.shape[-1], count, uniforms)
     device = generator.device
     shuffled = torch.rand(uniforms.shape, generator=generator, dtype=torch.float64, device=device)
     order = shuffled.argsort(1)[:, :count].to(uniforms.device)
@@ -197,97 +245,27 @@ def decide_groups(order: Tensor, uniforms: Tensor, *, keep: float) -> GroupDraws
     return GroupDraws(order, compressed, torch.where(compressed, drawn, 1.0))
 
 
-@dataclass(frozen=True, eq=False)
-class BlockChanges:
-    """What the two outcomes of each row do to the hidden values of a dense block, in float64."""
-
-    w2: Tensor  # (n3, n2)
-    kept: Tensor  # (N, n2) phi(z / p) - phi(z)
-    zeroed: Tensor  # (N, n2) phi(0) - phi(z)
-    residual: Tensor  # (N, n3) W2 phi(W1 x') - W2 phi(W1 x)
-
-    @classmethod
-    def of(
-        cls,
-        w1: Tensor,
-        w2: Tensor,
-        activation: Callable[[Tensor], Tensor],
-        inputs: Tensor,
-        dense_inputs: Tensor,
-        *,
-        keep: float,
-    ) -> BlockChanges:
-        """Evaluate the block; arguments as for :func:`compressibility.structured.compress_rows`."""
-        first, second = w1.detach().double(), w2.detach().double()
-        z = inputs.detach().double() @ first.mT
-        hidden = activation(z)
-        before = activation(dense_inputs.detach().double() @ first.mT)
-        return cls(
-            w2=second,
-            kept=activation(z / keep) - hidden,
-            zeroed=activation(torch.zeros_like(z)) - hidden,
-            residual=(hidden - before) @ second.mT,
-        )
-
-    def terms(self, groups: int, *, keep: float) -> Terms:
-        """Return the terms of the scores of ``groups`` groups of consecutive rows.
-
-        The changes themselves, (n, N n3), are never formed: their inner products are those of the
-        hidden values times those of the columns of W2.
-        """
-        gram = self.w2.mT @ self.w2 / len(self.kept)
-        mean = keep * self.kept + (1 - keep) * self.zeroed
-        pulled = self.residual @ self.w2 / len(self.kept)
-
-        def summed(values: Tensor) -> Tensor:
-            """Sum over the rows of each pair of groups."""
-            rows = len(values) // groups
-            return values.reshape(groups, rows, groups, rows).sum((1, 3))
-
-        def norms(change: Tensor) -> Tensor:
-            return summed(gram * (change.mT @ change)).diagonal()
-
-        return Terms(
-            linear=(pulled * mean).sum(0).reshape(groups, -1).sum(1),
-            quadratic=keep * norms(self.kept) + (1 - keep) * norms(self.zeroed),
-            cross_kept=summed(gram * (self.kept.mT @ mean)),
-            cross_zeroed=summed(gram * (self.zeroed.mT @ mean)),
-        )
-
-    def errors(self, scale: Tensor) -> Tensor:
-        r"""Return :math:`\Psi` of each draw, (D,), from its factors (D, G).
-
-        Each row's change is one of two, so no activation is evaluated again.
-        """
-        errors = []
-        for each in scale.repeat_interleave(len(self.w2.mT) // scale.shape[1], 1):
-            moved = self.w2.mT * (each > 1).unsqueeze(1)
-            gone = self.w2.mT * (each == 0).unsqueeze(1)
-            gap = self.residual + self.kept @ moved + self.zeroed @ gone
-            errors.append(gap.square().sum(1).mean())
-        return torch.stack(errors)
-
-
 def _check_keep(keep: float) -> None:
     if not 0 < keep <= 1:
         raise ValueError(f"need 0 < keep <= 1, got {keep}")
 
 
-def _check_terms(
-    linear: Tensor, quadratic: Tensor, cross_kept: Tensor, cross_zeroed: Tensor, uniforms: Tensor
-) -> None:
+def _check_terms(linear: Tensor, quadratic: Tensor, kept: Tensor, zeroed: Tensor) -> None:
     n = len(quadratic)
-    wanted = [(n,), (n,), (n, n), (n, n)]
-    shapes = [tuple(t.shape) for t in (linear, quadratic, cross_kept, cross_zeroed)]
-    if shapes != wanted or n < 1:
+    shapes = [tuple(t.shape) for t in (linear, quadratic, kept, zeroed)]
+    if shapes != [(n,), (n,), (n, n), (n, n)] or n < 1:
         raise ValueError(f"need terms of shapes (n,), (n,), (n, n), (n, n), n >= 1, got {shapes}")
-    if uniforms.ndim != 2 or uniforms.shape[1] != n or not len(uniforms):
-        raise ValueError(f"need uniforms (D, {n}), D >= 1, got {tuple(uniforms.shape)}")
-    for name, values in (
-        ("linear", linear),
-        ("quadratic", quadratic),
-        ("cross_kept", cross_kept),
-        ("cross_zeroed", cross_zeroed),
-    ):
+    _check_finite(linear=linear, quadratic=quadratic, cross_kept=kept, cross_zeroed=zeroed)
+
+
+def _check_finite(**tensors: Tensor) -> None:
+    for name, values in tensors.items():
         if not bool(torch.isfinite(values).all()):
             raise ValueError(f"need finite {name}, got nan or infinity")
+
+
+def _check_draws(n: int, count: int, uniforms: Tensor) -> None:
+    if uniforms.ndim != 2 or uniforms.shape[1] != n or not len(uniforms):
+        raise ValueError(f"need uniforms (D, {n}), D >= 1, got {tuple(uniforms.shape)}")
+    if not 0 <= count <= n:
+        raise ValueError(f"need 0 <= count <= {n}, got {count}")

@@ -10,16 +10,18 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from compressibility.block_changes import BlockChanges
 from compressibility.greedy import number_compressed
 from compressibility.group_greedy import (
-    BlockChanges,
     decide_groups,
     greedy_groups,
+    peeking_groups,
     random_groups,
 )
-from compressibility.schemes import Pruning, check_weight
+from compressibility.schemes import Pruning, Scheme, check_weight
 
 Order = Literal["greedy", "random"]
+RowOrder = Literal["greedy", "random", "peeking"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +69,7 @@ class RowCompression(_Structured):
 def compress_columns(
     weight: Tensor,
     inputs: Tensor,
-    scheme: Pruning,
+    scheme: Scheme,
     *,
     fraction: float | Fraction,
     generator: torch.Generator,
@@ -119,17 +121,19 @@ def compress_columns(
     >>> result.order.tolist(), result.expected_increase.tolist()
     ([[0]], [1.0])
     """
-    check_weight(weight)
-    groups = _check(weight, inputs, scheme, draws, order, size=weight.shape[-1], group=group)
+    _check_layer(weight, inputs)
+    _check_draws(draws, order, get_args(Order))
+    groups = _groups(weight.shape[1], group)
+    keep = _keep(scheme)
     count = _count(fraction, groups)
     weight = weight.detach()
     uniforms = _uniforms(draws, groups, generator, weight)
     prices = column_prices(weight, inputs, scheme, group=group)
     if order == "random":
-        drawn = random_groups(keep=scheme.keep, count=count, uniforms=uniforms, generator=generator)
+        drawn = random_groups(keep=keep, count=count, uniforms=uniforms, generator=generator)
     else:
         ranking = prices.argsort(stable=True)[:count].repeat(draws, 1)
-        drawn = decide_groups(ranking, uniforms, keep=scheme.keep)
+        drawn = decide_groups(ranking, uniforms, keep=keep)
     return ColumnCompression(
         weight=weight,
         scale=drawn.scale,
@@ -139,7 +143,7 @@ def compress_columns(
     )
 
 
-def column_prices(weight: Tensor, inputs: Tensor, scheme: Pruning, *, group: int = 1) -> Tensor:
+def column_prices(weight: Tensor, inputs: Tensor, scheme: Scheme, *, group: int = 1) -> Tensor:
     r"""Expected increase of :math:`\Psi` from drawing each group of columns.
 
     .. math:: \frac{1-p}{p}\, E\|W_{:,E}\, x'_E\|^2
@@ -165,14 +169,15 @@ def column_prices(weight: Tensor, inputs: Tensor, scheme: Pruning, *, group: int
     >>> column_prices(W, x, Pruning(keep=0.5), group=2).tolist()
     [16.0]
     """
-    check_weight(weight)
-    groups = _check(weight, inputs, scheme, 1, "greedy", size=weight.shape[-1], group=group)
+    _check_layer(weight, inputs)
+    groups = _groups(weight.shape[1], group)
+    keep = _keep(scheme)
     parts = weight.detach().double().reshape(-1, groups, group)
     seen = inputs.detach().double().reshape(-1, groups, group)
     # E|W_E x_E|^2 is the inner product of two small Gram matrices: no outputs are formed.
     gram = torch.einsum("ogk,ogl->gkl", parts, parts)
     moments = torch.einsum("ngk,ngl->gkl", seen, seen) / len(seen)
-    return (gram * moments).sum((1, 2)) * ((1 - scheme.keep) / scheme.keep)
+    return (gram * moments).sum((1, 2)) * ((1 - keep) / keep)
 
 
 def compress_rows(
@@ -180,14 +185,14 @@ def compress_rows(
     w2: Tensor,
     activation: Callable[[Tensor], Tensor],
     inputs: Tensor,
-    scheme: Pruning,
+    scheme: Scheme,
     *,
     fraction: float | Fraction,
     generator: torch.Generator,
     draws: int = 1,
     group: int = 1,
     dense_inputs: Tensor | None = None,
-    order: Order = "greedy",
+    order: RowOrder = "greedy",
 ) -> RowCompression:
     r"""Prune whole rows (output neurons) of a block's first layer, least expected damage first.
 
@@ -204,12 +209,16 @@ def compress_rows(
         :math:`\varphi`, entrywise; its value at 0 may be any.
     inputs
         x', shape (N, n1).
-    scheme, fraction, generator, draws, order
+    scheme, fraction, generator, draws
         As for :func:`compress_columns`, with groups of rows.
     group
         Consecutive rows that share one t; must divide n2.
     dense_inputs
         x, shape (N, n1); x' unless given.
+    order
+        "greedy" is the paper's, "random" our control. "peeking" throws the dice first and scores a
+        group by its own throw: not the paper's algorithm either, see
+        :func:`~compressibility.group_greedy.peeking_groups`.
 
     Raises
     ------
@@ -225,24 +234,29 @@ def compress_rows(
     >>> result.order.tolist(), result.error.tolist()  # the row is zeroed or doubled: off by 1
     ([[0]], [1.0])
     """
-    check_weight(w1)
+    _check_layer(w1, inputs)
     check_weight(w2)
     if w2.ndim != 2 or w2.shape[1] != len(w1) or w2.dtype != w1.dtype:
         shape = tuple(w2.shape)
         raise ValueError(f"need w2 (n3, {len(w1)}) of {w1.dtype}, got {shape} of {w2.dtype}")
-    groups = _check(w1, inputs, scheme, draws, order, size=len(w1), group=group)
+    _check_draws(draws, order, get_args(RowOrder))
+    groups = _groups(len(w1), group)
+    keep = _keep(scheme)
     dense = inputs if dense_inputs is None else dense_inputs
     if dense.shape != inputs.shape or not bool(torch.isfinite(dense).all()):
         need = f"finite dense_inputs {tuple(inputs.shape)}"
         raise ValueError(f"need {need}, got {tuple(dense.shape)} or values that are not")
     count = _count(fraction, groups)
     uniforms = _uniforms(draws, groups, generator, w1)
-    block = BlockChanges.of(w1, w2, activation, inputs, dense, keep=scheme.keep)
+    block = BlockChanges.of(w1, w2, activation, inputs, dense, keep=keep)
     if order == "random":
-        drawn = random_groups(keep=scheme.keep, count=count, uniforms=uniforms, generator=generator)
+        drawn = random_groups(keep=keep, count=count, uniforms=uniforms, generator=generator)
+    elif order == "peeking":
+        linear, products = block.products(groups)
+        drawn = peeking_groups(linear, products, keep=keep, count=count, uniforms=uniforms)
     else:
-        terms = block.terms(groups, keep=scheme.keep)
-        drawn = greedy_groups(*terms, keep=scheme.keep, count=count, uniforms=uniforms)
+        terms = block.terms(groups, keep=keep)
+        drawn = greedy_groups(*terms, keep=keep, count=count, uniforms=uniforms)
     return RowCompression(
         weight=w1.detach(),
         scale=drawn.scale,
@@ -252,10 +266,8 @@ def compress_rows(
     )
 
 
-def _check(
-    weight: Tensor, inputs: Tensor, scheme: object, draws: int, order: str, *, size: int, group: int
-) -> int:
-    """Check what both functions take, and return the number of groups."""
+def _check_layer(weight: Tensor, inputs: Tensor) -> None:
+    check_weight(weight)
     if weight.ndim != 2:
         raise ValueError(f"need weight (n_out, n_in), got {tuple(weight.shape)}")
     n_in = weight.shape[1]
@@ -265,15 +277,25 @@ def _check(
         raise ValueError(f"need inputs of dtype {weight.dtype}, got {inputs.dtype}")
     if not bool(torch.isfinite(inputs).all()):
         raise ValueError("need finite inputs, got nan or infinity")
-    if not isinstance(scheme, Pruning):
-        raise ValueError(f"need a scheme Pruning(keep=p), got {scheme!r}")
+
+
+def _check_draws(draws: int, order: str, orders: tuple[str, ...]) -> None:
     if draws < 1:
         raise ValueError(f"need draws >= 1, got {draws}")
-    if order not in get_args(Order):
-        raise ValueError(f"need order in {sorted(get_args(Order))}, got {order!r}")
+    if order not in orders:
+        raise ValueError(f"need order in {sorted(orders)}, got {order!r}")
+
+
+def _groups(size: int, group: int) -> int:
     if group < 1 or size % group:
         raise ValueError(f"need a group that divides {size}, got {group}")
     return size // group
+
+
+def _keep(scheme: object) -> float:
+    if not isinstance(scheme, Pruning):
+        raise ValueError(f"need a scheme Pruning(keep=p), got {scheme!r}")
+    return scheme.keep
 
 
 def _count(fraction: float | Fraction, groups: int) -> int:

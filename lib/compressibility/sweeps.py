@@ -57,6 +57,7 @@ def sweep(
     training: Training | None = None,
     test_samples: int = 1000,
     report: Callable[[int], None] = lambda _: None,
+    inspect: Callable[[MLP], None] = lambda _: None,
 ) -> dict[Layer, Curve]:
     r"""Train networks of growing width and compress one layer of each, many times.
 
@@ -82,6 +83,8 @@ def sweep(
         At most so many test inputs are measured on.
     report
         Called with each width before its networks are trained.
+    inspect
+        Called with the trained networks of each width: for measurements of the caller's own.
 
     Returns
     -------
@@ -120,6 +123,7 @@ def sweep(
             seeds=seeds,
             training=training or Training(),
         )
+        inspect(network)
         for layer in layers:
             dice = [_generator(width, seed, layer) for seed in seeds]
             found[layer].append(_measure(network, layer, problem, cut, dice, test_samples))
@@ -261,7 +265,7 @@ def _outputs(member: MLP, layer: Layer, stack: Tensor, x: Tensor) -> Tensor:
     position = 0 if layer == "block" else 1
     widest = max(member.widths) * len(x)
     parts = []
-    for some in stack.split(max(1, _CHUNK // widest)):
+    for some in torch.split(stack, max(1, _CHUNK // widest)):
         copies = member.repeated(len(some)).with_weight(position, some)
         parts.append(copies(x).detach())
     return torch.cat(parts)

@@ -3,9 +3,11 @@
 from studies.claims import Claim, claim
 from studies.publishing import publish
 from studies.regions import above, at_least, at_most, below, between, exactly
+from studies.results import Kept, kept, record
 
 __all__ = [
     "Claim",
+    "Kept",
     "above",
     "at_least",
     "at_most",
@@ -13,5 +15,7 @@ __all__ = [
     "between",
     "claim",
     "exactly",
+    "kept",
     "publish",
+    "record",
 ]

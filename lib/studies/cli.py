@@ -12,6 +12,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from studies import keeping
 from studies.book import build, plan
 from studies.errors import StudiesError
 from studies.files import write_atomically
@@ -74,6 +75,11 @@ def list_chapters() -> None:
     help="Where the executed notebook goes (default: _build/runs/…).",
 )
 @click.option(
+    "--keep-results",
+    is_flag=True,
+    help="Write what the chapter records into book/results/, if no claim fails.",
+)
+@click.option(
     "--help",
     "wants_help",
     is_flag=True,
@@ -86,6 +92,7 @@ def run_chapter(
     assignments: Sequence[str],
     profile: str,
     folder: Path | None,
+    keep_results: bool,
     wants_help: bool,
 ) -> None:
     """Execute CHAPTER with other parameters; say where its notebook and claims are."""
@@ -118,6 +125,9 @@ def run_chapter(
     for claim in result.claims:
         out.print(f"  {claim['verdict']:>9}  {claim['id']}  {claim['says']}", markup=False)
     out.print(f"notebook: {target}\nclaims:   {claims}", markup=False)
+    if keep_results:
+        for path in keeping.keep_results(project, result):
+            out.print(f"kept:     {path}", markup=False)
     if any(claim["verdict"] == "fails" for claim in result.claims):
         context.exit(1)
 

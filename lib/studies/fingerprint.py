@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from studies.project import Chapter, Project
+from studies.results import kept_path
 
 DATA_ROOT = "COMPRESSIBILITY_DATA"
 # Not imported by chapters, yet it writes what ends up on the page.
@@ -30,7 +31,8 @@ def fingerprint(project: Project, chapter: Chapter, values: Mapping[str, Any]) -
     dict
         Part → sha256: the chapter's source, each parameter, each module under
         ``lib/`` that the chapter imports (transitively), the lock file, the data
-        files that its `DatasetName` parameters name, and the Python version.
+        files that its `DatasetName` parameters name, the kept results that it reads,
+        and the Python version.
     """
     parts = {"chapter source": _sha256(chapter.path.read_bytes())}
     for name, value in values.items():
@@ -39,6 +41,8 @@ def fingerprint(project: Project, chapter: Chapter, values: Mapping[str, Any]) -
         parts[module.relative_to(project.root).as_posix()] = _sha256(module.read_bytes())
     for path in [project.root / "requirements.lock", *_data_files(chapter, values)]:
         parts[path.name] = _sha256(path.read_bytes())
+    for path in _kept_files(project, chapter):
+        parts[path.relative_to(project.root).as_posix()] = _sha256(path.read_bytes())
     parts["Python version"] = _sha256(f"{sys.version_info[:2]}".encode())
     return parts
 
@@ -104,6 +108,37 @@ def _data_files(chapter: Chapter, values: Mapping[str, Any]) -> list[Path]:
         return []  # scikit-learn's bundled or fetched copies are fixed by the lock
     names = [values[p.name] for p in chapter.parameters.values() if p.type_name == "DatasetName"]
     return sorted(path for name in names for path in Path(root).glob(f"{name}*.npz"))
+
+
+def kept_names(tree: ast.AST) -> Iterator[tuple[ast.Call, str | None]]:
+    """Each call of `kept` with the name that it types out; None where it computes the name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _is_kept(node.func):
+            match node:
+                case ast.Call(args=[ast.Constant(value=str(name))], keywords=[]):
+                    yield node, name
+                case _:
+                    yield node, None
+
+
+def _is_kept(function: ast.expr) -> bool:
+    """``kept``, ``studies.kept``, ``results.kept``; not a method ``kept`` of something else."""
+    match function:
+        case (
+            ast.Name(id="kept")
+            | ast.Attribute(
+                attr="kept",
+                value=ast.Name(id="studies" | "results") | ast.Attribute(attr="results"),
+            )
+        ):
+            return True
+    return False
+
+
+def _kept_files(project: Project, chapter: Chapter) -> list[Path]:
+    """The kept results that the chapter reads; one that is not there yet is new when it comes."""
+    names = {name for _, tree in chapter.code() for _, name in kept_names(tree) if name}
+    return [path for name in sorted(names) if (path := kept_path(project.book, name)).is_file()]
 
 
 def _sha256(content: bytes) -> str:

@@ -37,6 +37,12 @@ class Record:
         claims: list[dict[str, Any]] = self.note["claims"]
         return claims
 
+    @property
+    def results(self) -> dict[str, Any]:
+        """What the chapter recorded, by name."""
+        results: dict[str, Any] = self.note["results"]
+        return results
+
 
 def executed_path(project: Project, profile: str, chapter: str) -> Path:
     """Where the last good run of a chapter in a profile lies."""

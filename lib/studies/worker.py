@@ -24,6 +24,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
+from studies import results
 from studies.claims import MIME
 
 CELL_TIMEOUT = 3600  # seconds; a cell of the paper profile stays well below
@@ -73,7 +74,7 @@ class ReportingEngine(NBClientEngine):  # type: ignore[misc]  # papermill is unt
 
 
 def execute(source: Path, target: Path, *, cwd: Path) -> dict[str, Any]:
-    """Execute notebook ``source`` into ``target``; return its claims and duration."""
+    """Execute notebook ``source`` into ``target``; return its claims, results and duration."""
     papermill_engines.register("studies", ReportingEngine)
     notebook = nbformat.read(source, as_version=4)
     began = time.monotonic()
@@ -88,10 +89,10 @@ def execute(source: Path, target: Path, *, cwd: Path) -> dict[str, Any]:
     )
     seconds = round(time.monotonic() - began, 1)
     _check_all_ran(executed)
-    claims = _take_claims(executed)
+    claims, recorded = _take_claims(executed), _take_results(executed)
     _strip(executed)
     nbformat.write(executed, target)
-    return {"claims": claims, "seconds": seconds}
+    return {"claims": claims, "results": recorded, "seconds": seconds}
 
 
 def _check_all_ran(notebook: nbformat.NotebookNode) -> None:
@@ -117,6 +118,20 @@ def _take_claims(notebook: nbformat.NotebookNode) -> list[dict[str, Any]]:
                 raise ChapterBrokenError(index, f"claim {claim['id']} is made twice")
             claims[claim["id"]] = claim
     return list(claims.values())
+
+
+def _take_results(notebook: nbformat.NotebookNode) -> dict[str, Any]:
+    """Move the recorded results from the outputs, which show nothing of them, to the caller."""
+    recorded: dict[str, Any] = {}
+    for index, cell in enumerate(notebook.cells):
+        outputs = cell.get("outputs", [])
+        for result in (o.data[results.MIME] for o in outputs if results.MIME in o.get("data", {})):
+            if result["name"] in recorded:
+                raise ChapterBrokenError(index, f"result {result['name']} is recorded twice")
+            recorded[result["name"]] = result["value"]
+        if "outputs" in cell:
+            cell.outputs = [o for o in outputs if results.MIME not in o.get("data", {})]
+    return recorded
 
 
 def _strip(notebook: nbformat.NotebookNode) -> None:

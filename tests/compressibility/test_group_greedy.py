@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from compressibility import group_greedy
-from compressibility.group_greedy import greedy_groups, random_groups, score_terms
+from compressibility.group_greedy import greedy_groups, peeking_groups, random_groups, score_terms
 
 INF = math.inf
 
@@ -133,6 +133,17 @@ def test_bad_arguments_are_named():
         greedy_groups(*bad, keep=0.5, count=2, uniforms=dice)
     with pytest.raises(ValueError, match=r"need 0 <= count <= 7, got -1"):
         random_groups(keep=0.5, count=-1, uniforms=dice, generator=generator())
+
+
+def test_bad_arguments_of_peeking_are_named():
+    """Catches terms of the other greedy handed to this one."""
+    dice, ones = torch.rand(2, 7), torch.ones(14, 14)
+    with pytest.raises(ValueError, match=r"need linear \(2 n,\) and products \(2 n, 2 n\)"):
+        peeking_groups(torch.zeros(7), torch.ones(7, 7), keep=0.5, count=2, uniforms=dice)
+    with pytest.raises(ValueError, match="need finite products"):
+        peeking_groups(torch.zeros(14), ones * INF, keep=0.5, count=2, uniforms=dice)
+    with pytest.raises(ValueError, match=r"need 0 <= count <= 7, got 8"):
+        peeking_groups(torch.zeros(14), ones, keep=0.5, count=8, uniforms=dice)
 
 
 def test_documented_terms_are_the_modules():

@@ -76,6 +76,34 @@ def test_moments_by_monte_carlo(scheme):
     assert ((square - variance).abs() <= 5 * error + 1e-12).all()
 
 
+@pytest.mark.parametrize("scheme", ALL, ids=str)
+def test_outcomes_are_the_draws(scheme):
+    """Catches outcomes, chances or an order other than the draw's: uniforms on either side."""
+    weight = torch.cat([weights(5), torch.zeros(1, 4, dtype=torch.float64)])
+    outcomes = scheme.outcomes(weight)
+    chances = torch.stack([chance for _, chance in outcomes])
+    torch.testing.assert_close(chances.sum(0), torch.ones_like(weight), rtol=0, atol=1e-15)
+    below = torch.zeros_like(weight)
+    for value, chance in outcomes:
+        assert value.shape == chance.shape == weight.shape
+        for uniforms in (below + 1e-9 * chance, below + (1 - 1e-9) * chance):
+            drawn = scheme.decide(weight, uniforms)
+            assert torch.equal(drawn[chance > 1e-6], value[chance > 1e-6])
+        below = below + chance
+    mean = sum(value * chance for value, chance in outcomes)
+    square = sum((value - mean).square() * chance for value, chance in outcomes)
+    torch.testing.assert_close(mean, scheme.mean(weight), rtol=0, atol=1e-14)
+    torch.testing.assert_close(square, scheme.variance(weight), rtol=0, atol=1e-14)
+
+
+def test_outcomes_of_the_largest_weight_stay_on_the_grid():
+    """Catches a level above M, which no draw takes but a worst case over outcomes would."""
+    weight = torch.tensor([[0.5, -2.0, 2.0]])
+    for value, _ in Quantization(levels=2).outcomes(weight):
+        assert value.abs().max().item() == 2.0
+    assert Quantization(levels=2).outcomes(weight)[0][0].dtype == torch.float32
+
+
 @pytest.mark.parametrize("scheme", [Pruning(keep=0.3), Quantization(levels=3)], ids=str)
 def test_means_are_the_weights(scheme):
     """Catches a scheme that calls itself unbiased and is not (decided on a grid of uniforms)."""

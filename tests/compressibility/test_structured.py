@@ -203,6 +203,31 @@ def test_relu_rows_are_columns():
     torch.testing.assert_close(rows.error, metrics.output_error(w2, columns.weights(), hidden))
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("group", "keep"), [(1, 0.3), (2, 0.6)])
+def test_peeking_equals_its_literal_form(seed, group, keep):
+    """Catches a score other than what the throw does: literally, both outcomes are the throw's."""
+    w1, w2, x, other = block(seed, n2=8)
+    options = {"fraction": 0.8, "draws": 3, "group": group, "dense_inputs": x, "order": "peeking"}
+    result = ROWS(w1, w2, torch.tanh, other, Pruning(keep), generator=generator(seed), **options)
+    loss, groups = row_loss(w1, w2, torch.tanh, x, other), 8 // group
+    for draw, uniforms in enumerate(dice(3, groups, seed)):
+        current, left, order = w1.clone(), list(range(groups)), []
+        factors = (uniforms < keep).double() / keep
+        for _ in range(8 * groups // 10):
+            thrown = {}
+            for i in left:
+                thrown[i] = current.clone()
+                thrown[i][i * group : (i + 1) * group] *= factors[i]
+            now = loss(current)
+            order.append(min(left, key=lambda i: abs(loss(thrown[i]) - now)))
+            left.remove(order[-1])
+            current = thrown[order[-1]]
+        assert result.order[draw].tolist() == order
+        torch.testing.assert_close(result.weights()[draw], current, rtol=1e-13, atol=1e-15)
+        assert result.error[draw].item() == pytest.approx(loss(current), rel=1e-12)
+
+
 @pytest.mark.parametrize("call", ["columns", "rows"])
 def test_random_order_shares_the_dice_and_costs_more(call):
     """Catches a control whose dice differ from the greedy's, or that is the greedy after all."""
@@ -328,6 +353,7 @@ def test_bad_arguments_of_columns_are_named(change, message):
         ({"w2": torch.ones(3, 6).double()}, r"need w2 \(n3, 6\) of torch.float32"),
         ({"w2": torch.full((3, 6), math.nan)}, "need finite weight"),
         ({"inputs": torch.ones(9, 5)}, r"need inputs \(N, 4\)"),
+        ({"w1": torch.ones(2, 6, 4)}, r"need weight \(n_out, n_in\)"),
         ({"dense_inputs": torch.ones(8, 4)}, r"need finite dense_inputs \(9, 4\)"),
         ({"dense_inputs": torch.full((9, 4), math.nan)}, "need finite dense_inputs"),
     ],

@@ -2,9 +2,14 @@ r"""Compression bounds for wide networks: what they say of a whole network, and 
 
 Source: El Cheairi, Gamarnik, Mazumder, *Theoretical Compression Bounds for Wide Multilayer
 Perceptrons*, COLT 2026 (arXiv 2512.06288). The parts, all of which can be imported from here:
-one layer's error in :mod:`~compressibility.bounds.wide_networks_layers`, :math:`\delta(\xi)` and
-the number of draws in :mod:`~compressibility.bounds.wide_networks_delta`, the theorems'
-hypotheses in :mod:`~compressibility.bounds.wide_networks_conditions`.
+one layer's error in :mod:`~compressibility.bounds.wide_networks_layers`, a block's in
+:mod:`~compressibility.bounds.wide_networks_blocks`, structured pruning in
+:mod:`~compressibility.bounds.wide_networks_structured`, our own block bounds in
+:mod:`~compressibility.bounds.wide_networks_sharpest`; :math:`\delta(\xi)` and the number of draws
+in :mod:`~compressibility.bounds.wide_networks_delta`; the theorems' hypotheses in
+:mod:`~compressibility.bounds.wide_networks_conditions` (Theorems 2 and 3) and
+:mod:`~compressibility.bounds.wide_networks_theorems` (6 and 7), the widths that meet them in
+:mod:`~compressibility.bounds.wide_networks_widths`.
 """
 
 import math
@@ -15,18 +20,26 @@ from itertools import pairwise
 import numpy.typing as npt
 from torch import Tensor
 
+from compressibility.bounds.wide_networks_audit import Audit, Condition, Count, check_layers
+from compressibility.bounds.wide_networks_blocks import (
+    BlockTerms,
+    block_terms,
+    proposition_21,
+    proposition_22,
+    sharper_block_pruning,
+    sharper_block_quantization,
+)
 from compressibility.bounds.wide_networks_conditions import (
-    Audit,
-    Condition,
-    check_layers,
     theorem_2_conditions,
     theorem_3_conditions,
 )
 from compressibility.bounds.wide_networks_delta import (
     Form,
+    SharperDeltas,
     Tail,
     concentration_slack,
     delta,
+    sharper_deltas,
     smallest_draws,
 )
 from compressibility.bounds.wide_networks_layers import (
@@ -42,14 +55,32 @@ from compressibility.bounds.wide_networks_layers import (
     sharper_wide_pruning,
     sharper_wide_quantization,
 )
+from compressibility.bounds.wide_networks_sharpest import (
+    sharpest_block_pruning,
+    sharpest_block_quantization,
+    sharpest_rows,
+)
+from compressibility.bounds.wide_networks_structured import (
+    proposition_24,
+    proposition_25,
+    row_terms,
+    sharper_columns,
+    sharper_rows,
+)
+from compressibility.bounds.wide_networks_theorems import theorem_6_conditions, theorem_7_conditions
+from compressibility.bounds.wide_networks_widths import smallest_widths
 
 __all__ = [
     "Audit",
+    "BlockTerms",
     "Condition",
+    "Count",
     "Form",
     "LayerConstants",
     "NetworkConstants",
+    "SharperDeltas",
     "Tail",
+    "block_terms",
     "check_layers",
     "compressed_count",
     "concentration_slack",
@@ -61,11 +92,27 @@ __all__ = [
     "network_constants",
     "proposition_18",
     "proposition_19",
+    "proposition_21",
+    "proposition_22",
+    "proposition_24",
+    "proposition_25",
+    "row_terms",
+    "sharper_block_pruning",
+    "sharper_block_quantization",
+    "sharper_columns",
+    "sharper_deltas",
+    "sharper_rows",
     "sharper_wide_pruning",
     "sharper_wide_quantization",
+    "sharpest_block_pruning",
+    "sharpest_block_quantization",
+    "sharpest_rows",
     "smallest_draws",
+    "smallest_widths",
     "theorem_2_conditions",
     "theorem_3_conditions",
+    "theorem_6_conditions",
+    "theorem_7_conditions",
     "theorem_error",
 ]
 

@@ -6,6 +6,8 @@ Perceptrons*, COLT 2026 (arXiv 2512.06288). Theorems 2, 3, 6 and 7 say that some
 """
 
 import math
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -75,6 +77,45 @@ def delta(xi: float, *, form: Form = "quarter", wide_only: bool = False) -> floa
     return min(wide, growth, added)
 
 
+@dataclass(frozen=True)
+class SharperDeltas:
+    r"""What takes the place of :math:`\delta(\xi)` with the bounds that are not in the paper."""
+
+    wide: float  # δ1 = 2ξ²/(4+ξ)
+    thin: float  # δ2 = 2 √(ξ³/((4+ξ)(4+2ξ)))
+    ratio: float  # δ3 = ξ²/(4+2ξ)
+
+
+def sharper_deltas(xi: float) -> SharperDeltas:
+    r"""Give the constants of the sharper width conditions (not in the paper).
+
+    A wide layer adds at most :math:`(1+\varepsilon)\alpha\,v\,c_2^2 c_1^{2(\ell-1)} n_{\ell+1}/
+    n_\ell`, which is :math:`\varepsilon_2 c_1^{2\ell}` with :math:`\varepsilon_2 = \xi^2/2` if the
+    ratio is at most :math:`\delta_1 c_1^2/(\alpha v c_2^2)`. A block's
+    :math:`(\sqrt{S+b}+a/2)^2` is at most :math:`(1+\eta)(S+b) + (1+1/\eta)\,a^2/4`; with
+    :math:`\varepsilon = \xi/4` and :math:`\eta = \xi/(4+\xi)` the factor of S is :math:`1+\xi/2`,
+    and :math:`b \le \delta_3 c_1^{2(\ell+1)}` and :math:`a \le \delta_2 c_1^{\ell+1}` each take
+    half of :math:`\varepsilon_4 = \xi^2/2`:
+
+    .. math:: \delta_1 = \frac{2\xi^2}{4+\xi}, \qquad
+              \delta_2 = \frac{2\,\xi^{3/2}}{\sqrt{(4+\xi)(4+2\xi)}}, \qquad
+              \delta_3 = \frac{\xi^2}{4+2\xi}.
+
+    Raises ValueError unless ``0 < xi < 1``.
+
+    Examples
+    --------
+    >>> sharper_deltas(0.5).ratio
+    0.05
+    """
+    need(0 < xi < 1, "0 < xi < 1", xi)
+    return SharperDeltas(
+        wide=2 * xi**2 / (4 + xi),
+        thin=2 * math.sqrt(xi**3 / ((4 + xi) * (4 + 2 * xi))),
+        ratio=xi**2 / (4 + 2 * xi),
+    )
+
+
 def _half_lambert(u: float) -> float:
     """Solve f(2 delta) = u for delta."""
     return float(lambertw(u).real) / 2
@@ -126,6 +167,12 @@ def smallest_draws(
     log_odds = math.log1p(1 / slack)
     if method == "chernoff":
         return math.ceil((2 + gamma) * log_odds / (gamma**2 * p))
+    return _exact_draws(p, gamma, slack)
+
+
+@lru_cache(maxsize=256)  # an audit asks again for every width that it is tried on
+def _exact_draws(p: float, gamma: float, slack: float) -> int:
+    log_odds = math.log1p(1 / slack)
     rate = (1 + as_decimal(gamma)) * as_decimal(p)
     if rate >= 1:
         return 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Set
 from importlib import resources
 from typing import Any, get_args
 
@@ -13,6 +14,7 @@ from studies import types
 from studies.checks.problem import Problem
 from studies.checks.prose import typed_numbers
 from studies.errors import StudiesError
+from studies.fingerprint import kept_names
 from studies.ledger import LEDGER_MARK, STATUS_MARK
 from studies.profiles import chapter_values, load_profile, profile_names
 from studies.project import Chapter, Project
@@ -111,9 +113,11 @@ def _check_chapter(chapter: Chapter) -> Iterator[Problem]:
                 f"{numeral} is typed by hand in a caption or alt text that reports a result; "
                 "say it in the text, from a cell",
             )
+    text = "\n".join(cell.source for cell in chapter.notebook.cells)
+    labels = set(re.findall(r"^:label:\s*(\S+)", text, flags=re.MULTILINE))
     for index, tree in chapter.code():
         if index != chapter.parameters_index:
-            for line, what in _check_code(tree):
+            for line, what in (*_check_code(tree), *_check_kept(tree), *_check_ids(tree, labels)):
                 yield Problem(f"{where}:{chapter.line_of(index, line)}", what)
 
 
@@ -142,6 +146,30 @@ def _check_code(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 "makes a claim that is not shown, so it would be lost; let it end its cell, or "
                 "write display(claim(…))",
             )
+
+
+def _check_kept(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """The fingerprint reads the names of kept results from the text, so they must stand there."""
+    for call, name in kept_names(tree):
+        if name is None:
+            what = 'computes the name of a kept result; type it out: kept("pruning-housing")'
+            yield call.lineno, what
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("studies"):
+            for alias in node.names:
+                if alias.name == "kept" and alias.asname not in (None, "kept"):
+                    yield node.lineno, "imports kept under another name; call it kept"
+
+
+def _check_ids(tree: ast.Module, labels: Set[str]) -> Iterator[tuple[int, str]]:
+    """A claim's box links to its theorem, which stands on the claim's own page."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id="claim"), args=[ast.Constant(value=str(name)), *_]) if (
+                name.partition(".")[0] not in labels
+            ):
+                label = name.partition(".")[0]
+                yield node.lineno, f"claims {name}, but no statement here has `:label: {label}`"
 
 
 def _shown(tree: ast.Module) -> list[ast.AST]:

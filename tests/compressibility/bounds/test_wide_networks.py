@@ -14,9 +14,14 @@ from hypothesis import strategies as st
 
 from compressibility.bounds import (
     wide_networks,
+    wide_networks_blocks,
     wide_networks_conditions,
     wide_networks_delta,
     wide_networks_layers,
+    wide_networks_sharpest,
+    wide_networks_structured,
+    wide_networks_theorems,
+    wide_networks_widths,
 )
 
 losses = st.floats(0, 1e6)
@@ -27,7 +32,17 @@ networks = st.fixed_dictionaries(
 
 @pytest.mark.parametrize(
     "module",
-    [wide_networks, wide_networks_conditions, wide_networks_delta, wide_networks_layers],
+    [
+        wide_networks,
+        wide_networks_blocks,
+        wide_networks_conditions,
+        wide_networks_delta,
+        wide_networks_layers,
+        wide_networks_sharpest,
+        wide_networks_structured,
+        wide_networks_theorems,
+        wide_networks_widths,
+    ],
 )
 def test_examples(module: ModuleType) -> None:
     """Catches a docstring example that is no longer true."""

@@ -150,6 +150,18 @@ def test_claims_must_be_shown(bare: Project, code: str, lost: int) -> None:
     assert len([p for p in said(bare) if "makes a claim that is not shown" in p]) == lost
 
 
+@pytest.mark.parametrize(
+    ("label", "missing"), [("thm-toy.other", 0), ("thm-other.decay", 1), ("thm-toy-2.decay", 1)]
+)
+def test_claims_belong_to_a_statement_of_their_page(
+    bare: Project, label: str, missing: int
+) -> None:
+    """A box whose link leads nowhere, found only after the chapter has run."""
+    toy.edit(bare.book / "part" / "alpha.md", 'claim("thm-toy.decay"', f'claim("{label}"')
+    what = f"claims {label}, but no statement here has `:label: {label.partition('.')[0]}`"
+    assert [problem.partition(": ")[2] for problem in said(bare)] == [what] * missing
+
+
 def test_data_sets_belong_to_the_parameters(bare: Project) -> None:
     """A false alarm on the parameters cell itself."""
     text = toy.chapter("load(data)", parameters="data: DatasetName = 'mnist'  # which data")
