@@ -33,6 +33,9 @@ chapter: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.greedy
+	$(BIN)/python -m benchmarks.blocks
+	$(BIN)/python -m benchmarks.structured
+	$(BIN)/python -m benchmarks.filters
 	$(BIN)/python -m benchmarks.training
 
 # The stamp is newer than the pins and the metadata exactly when the environment matches them.

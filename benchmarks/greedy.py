@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Callable, Sequence
 
@@ -61,11 +62,12 @@ def literal_seconds(width: int) -> float:
 
 
 def main() -> None:
-    """Print both times for small layers, the fast one for large, and how each grows."""
+    """Print both times for small layers, the fast one for large, how each grows, and memory."""
     torch.set_num_threads(1)
     small, large = (4, 6, 8, 12, 16, 20), (64, 128, 256, 512, 1024, 2048)
     print(f"pruning {FRACTION:.0%} of a square layer, {SAMPLES} samples, one thread")
-    print(f"{'width':>6} {'weights':>9} {'literal s':>11} {'fast s':>11} {'ratio':>9}")
+    head = f"{'width':>6} {'weights':>9} {'literal s':>11} {'fast s':>11} {'ratio':>9}"
+    print(f"{head} {'peak MB':>9}")
     slow, fast = [], []
     for width in small:
         slow.append(literal_seconds(width))
@@ -74,7 +76,8 @@ def main() -> None:
         print(f"{width:6d} {width**2:9d} {slow[-1]:11.2e} {seconds:11.2e} {ratio:9.0f}")
     for width in large:
         fast.append(fast_seconds(width))
-        print(f"{width:6d} {width**2:9d} {'':>11} {fast[-1]:11.2e}")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # of the process so far
+        print(f"{width:6d} {width**2:9d} {'':>11} {fast[-1]:11.2e} {'':>9} {peak:9.0f}")
     grows = exponent([width**2 for width in small[2:]], slow[2:])
     print(f"literal: seconds ~ weights^{grows:.2f} (widths {small[2]} to {small[-1]})")
     grows = exponent([width**2 for width in large[2:]], fast[2:])

@@ -227,15 +227,7 @@ def convnet(
 def layer_norms(network: ConvNet) -> Tensor:
     r"""Operator norms of all layers, the head last; their maximum is the paper's :math:`c_1`.
 
-    Parameters
-    ----------
-    network
-        E networks of m layers, the head among them.
-
-    Returns
-    -------
-    Tensor
-        Shape (E, m), float64.
+    Shape (E, m), float64, for E networks of m layers.
 
     Examples
     --------
@@ -254,15 +246,7 @@ def layer_spreads(network: ConvNet) -> Tensor:
 
     El Cheairi, Gamarnik, Mazumder (COLT 2026), (33); the head is no convolution and has none.
 
-    Parameters
-    ----------
-    network
-        E networks.
-
-    Returns
-    -------
-    Tensor
-        Shape (E, convolutions), float64.
+    Shape (E, convolutions), float64.
 
     Examples
     --------

@@ -8,8 +8,9 @@ the first half of the block :math:`(K_1, K_2)`, or input filters of :math:`K_2`,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, get_args
 
 import numpy as np
@@ -31,6 +32,20 @@ Filters = Literal["output", "input"]
 """What is pruned: output filters of K1 (of the block K1, K2), or input filters of K2 (wide)."""
 
 
+FIGURE_5: Mapping[str, tuple[float, ...]] = MappingProxyType(
+    {
+        "widths": (20, 60, 100),
+        "output": (0.70, 6.4e-2, 1.06e-2),
+        "input": (2.17, 0.212, 3.7e-2),
+        "ends": (20, 100),
+        "dense accuracy": (0.982, 0.980),
+        "output accuracy": (0.939, 0.973),
+        "input accuracy": (0.860, 0.957),
+    }
+)
+"""Delta and accuracies read off the paper's figure 5: to half a per cent, to 0.001."""
+
+
 @dataclass(frozen=True)
 class FilterCut:
     """What is done to a trained network, and how often."""
@@ -42,42 +57,31 @@ class FilterCut:
 
 
 def filter_sweep(
+    networks: Mapping[int, ConvNet],
     problem: Dataset,
     *,
-    widths: Sequence[int],
-    maps: int,
-    activation: str,
     cut: FilterCut,
-    filters: Sequence[Filters] = ("output", "input"),
     seeds: Sequence[int],
-    training: Training | None = None,
+    filters: Sequence[Filters] = ("output", "input"),
     test_samples: int = 1000,
-    report: Callable[[int], None] = lambda _: None,
 ) -> dict[Filters, Curve]:
-    r"""Train networks with more and more channels and prune one convolution of each, many times.
+    r"""Prune one convolution of networks with more and more channels, many times.
 
     Parameters
     ----------
+    networks
+        By w, the channels between the two convolutions, increasing: E networks each, as
+        :func:`trained_convnet` gives them.
     problem
-        Classes of square images; scale it into the unit ball for the theorems to apply.
-    widths
-        w, channels between the two convolutions, increasing.
-    maps
-        Channels behind the second convolution: 16 in the paper.
-    activation
-        A name of ``ACTIVATIONS``.
+        Where samples come from: training images for the scores, test images for the damage.
     cut
         How filters are pruned.
+    seeds
+        One per network: the dice of network and width follow from them.
     filters
         Which; each from the same dense networks, each alone, with the same dice.
-    seeds
-        One network each, at least two; the dice of network and width follow from them.
-    training
-        How the networks learn; :class:`~compressibility.trained.Training` unless given.
     test_samples
         At most so many test images are measured on.
-    report
-        Called with each width before its networks are trained.
 
     Returns
     -------
@@ -87,41 +91,40 @@ def filter_sweep(
     Raises
     ------
     ValueError
-        Widths that do not increase, fewer than two seeds, no or unknown filters, a problem without
-        classes or square images, or what training and pruning refuse.
+        Widths that do not increase or are not the networks', another number of seeds than
+        networks, no or unknown filters, or what pruning refuses.
 
     Examples
     --------
     >>> from compressibility.data import load
+    >>> digits, quick = load("digits").in_unit_ball(), Training(epochs=1, samples=100)
+    >>> networks = {w: trained_convnet(digits, [w, 2], activation="tanh", seeds=[0, 1],
+    ...     training=quick) for w in (4, 8)}
     >>> cut = FilterCut(Pruning(keep=0.3), fraction=0.9, draws=2, samples=20)
-    >>> curves = filter_sweep(load("digits").in_unit_ball(), widths=[4, 8], maps=2, cut=cut,
-    ...     activation="tanh", seeds=[0, 1], training=Training(epochs=1, samples=100))
-    >>> curves["input"].delta.shape
+    >>> filter_sweep(networks, digits, cut=cut, seeds=[0, 1])["input"].delta.shape
     (2, 2)
     """
-    if list(widths) != sorted(set(widths)) or not len(widths):
-        raise ValueError(f"need increasing widths, got {list(widths)}")
-    if len(seeds) < 2:
-        raise ValueError(f"need at least 2 seeds, got {list(seeds)}")
+    widths = tuple(networks)
+    found = [(network.channels[1], network.networks) for network in networks.values()]
+    if (
+        not widths
+        or list(widths) != sorted(widths)
+        or found != [(width, len(seeds)) for width in widths]
+    ):
+        need = f"{len(seeds)} networks of each of increasing widths {list(widths)}"
+        raise ValueError(f"need {need}, got (width, networks) {found}")
     if not set(filters) <= set(get_args(Filters)) or not len(filters):
         raise ValueError(f"need filters 'output' or 'input', got {list(filters)}")
-    found: dict[Filters, list[Point]] = {which: [] for which in filters}
-    for width in widths:
-        report(width)
-        network = trained_convnet(
-            problem,
-            [width, maps],
-            activation=activation,
-            seeds=seeds,
-            training=training or Training(),
-        )
-        for which in filters:
-            found[which].append(
-                _measure(network, which, problem, cut, dice(width, seeds), test_samples)
-            )
     return {
-        which: curve_of(points, widths=tuple(widths), draws=cut.draws)
-        for which, points in found.items()
+        which: curve_of(
+            [
+                _measure(network, which, problem, cut, dice(width, seeds), test_samples)
+                for width, network in networks.items()
+            ],
+            widths=widths,
+            draws=cut.draws,
+        )
+        for which in filters
     }
 
 
@@ -242,18 +245,9 @@ def pruned_kernels(
 
 
 def outputs_of(member: ConvNet, which: Filters, kernels: Tensor, x: Tensor) -> Tensor:
-    """Outputs (D, N, outputs) of one network with each of D pruned kernels in its place.
+    """Outputs (D, N, outputs) of a batch of one with each of D pruned kernels in its place.
 
     Dead filters are taken out first: the smaller network is the same function and faster.
-
-    Parameters
-    ----------
-    member
-        A batch of one.
-    which, kernels
-        As :func:`pruned_kernels` takes and gives them.
-    x
-        Samples (N, features).
     """
     layer = int(which == "input")
     smaller = [collapse_filters(member.with_kernel(layer, k[None])).network for k in kernels]
