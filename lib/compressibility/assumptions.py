@@ -16,6 +16,7 @@ from compressibility.models import ACTIVATIONS
 _REACH = 20.0  # an activation is looked at from -20 to 20; tanh is flat there to the last digit
 _STEP = 1e-3
 _FINER = 8  # a second difference that grows when the step shrinks so many times is a kink
+_NOISE = 32 * torch.finfo(torch.float64).eps  # of a second difference, over the values themselves
 _ROUNDING = 1e-6  # inputs are float32; quotients are rounded likewise
 
 
@@ -105,7 +106,8 @@ def _activation_rows(activation: Callable[[Tensor], Tensor]) -> list[Finding]:
     steepest = round(float(values.diff().abs().max()) / _STEP, 9)
     bend, place = _bend(activation, _STEP)
     finer, _ = _bend(activation, _STEP / _FINER)
-    kink = finer > max(1.0, 2 * bend)
+    noise = _NOISE * float(values.abs().max()) / (_STEP / _FINER) ** 2
+    kink = finer > max(noise, 2 * bend)
     return [
         Finding(
             "φ(0)",

@@ -34,7 +34,7 @@ class BlockChanges:
         """Evaluate the block; arguments as for :func:`compressibility.structured.compress_rows`."""
         first, second = w1.detach().double(), w2.detach().double()
         z = inputs.detach().double() @ first.mT
-        hidden = activation(z)
+        hidden = activation(z.clone())  # it may work in place
         before = activation(dense_inputs.detach().double() @ first.mT)
         return cls(
             w2=second,

@@ -51,9 +51,10 @@ class BlockScores:
         ]  # (n2 n1) each: how far the draw can move a weight, and with what probability
         self.weight = w1.clone()  # (n2, n1) A
         self.before = w1 @ self.inputs  # (n2, N) A x'
-        self.after = activation(self.before)  # (n2, N) phi(A x')
+        self.after = activation(self.before.clone())  # (n2, N) phi(A x'), a tensor of its own
         self.gap = w2 @ (self.after - activation(w1 @ dense_inputs.T))  # (n3, N) r
-        self.reach = self._lengths(self.gap)  # (n2,) float64, path of g_i from 0 until now
+        size = torch.linalg.vector_norm(w2.T @ self.gap, dim=1)
+        self.reach = size.double() / math.sqrt(len(inputs))  # (n2,) path of g_i from 0 until now
         # Of each candidate, (n2, n1) float64. Known of a row that has changed: at least -inf.
         self.score = torch.full(w1.shape, -math.inf, dtype=torch.float64, device=w1.device)
         self.slope = torch.ones_like(self.score)  # 2 ||D_ij||
@@ -90,6 +91,9 @@ class BlockScores:
                 break
             if len(wanted) > 4 * batch:
                 wanted = wanted[lower[wanted].topk(batch, largest=False).indices.sort().values]
+        # An infinite score would pass for a weight that is compressed already.
+        if not math.isfinite(self.limit + float(self.reach.sum())):
+            raise ValueError(f"need finite scores, got overflow or nan in {self.weight.dtype}")
         least = (known <= self.limit).nonzero().squeeze(-1)
         return least[known[least].argsort(stable=True)][:count]
 
@@ -121,16 +125,21 @@ class BlockScores:
         rows = torch.unique(rows)
         self.before[rows] = self.weight[rows] @ self.inputs
         new = self.phi(self.before[rows])
-        change = self.w2[:, rows] @ (new - self.after[rows])
+        change = new - self.after[rows]
         self.after[rows] = new
-        self.gap += change
-        self.reach += self._lengths(change)
+        self.gap += self.w2[:, rows] @ change
+        self.reach += self._lengths(rows, change)
         left = self.score[rows] < math.inf
         self.score[rows] = torch.where(left, -math.inf, math.inf).double()
         self.slope[rows] = left.double()
         self.since[rows] = -1.0
 
-    def _lengths(self, change: Tensor) -> Tensor:
-        """Return by how much a change (n3, N) of r moves each g_i, in the norm of L2(x)."""
+    def _lengths(self, rows: Tensor, change: Tensor) -> Tensor:
+        """Return by how much a change (rows, N) of phi moves each g_i, in the norm of L2(x)."""
+        pulls = self.w2[:, rows].T @ self.w2  # (rows, n2): g_i moves by their sum times changes
         gram = change @ change.T / change.shape[1]
-        return (gram @ self.w2).mul_(self.w2).sum(0).clamp_(min=0).double().sqrt()
+        squares = (gram @ pulls).mul_(pulls).sum(0).clamp_(min=0)
+        # Where the rows cancel, rounding may eat the square: never less than it could have eaten.
+        most = gram.diagonal().sqrt() @ pulls.abs()
+        rounding = _ROUNDING * torch.finfo(change.dtype).eps
+        return (squares + rounding * most.square()).double().sqrt()

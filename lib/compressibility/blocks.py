@@ -185,6 +185,25 @@ def _of(tensor: Tensor, member: int) -> Tensor:
     return tensor if tensor.ndim == 2 else tensor[member]
 
 
+def check_activation(activation: Callable[[Tensor], Tensor], sample: Tensor) -> None:
+    """Raise ValueError unless ``activation`` is entrywise on ``sample``, a matrix.
+
+    Examples
+    --------
+    >>> check_activation(torch.tanh, torch.ones(3, 2))
+    """
+    if not callable(activation):
+        raise ValueError(f"need an entrywise function as activation, got {activation!r}")
+    seen = activation(sample.clone())
+    if not isinstance(seen, Tensor) or (seen.shape, seen.dtype) != (sample.shape, sample.dtype):
+        got = f"{_shape(seen)} of {seen.dtype}" if isinstance(seen, Tensor) else repr(type(seen))
+        need = f"an entrywise activation, {_shape(sample)} of {sample.dtype} from the same"
+        raise ValueError(f"need {need}, got {got}")
+    turned = activation(sample.T.clone())
+    if not torch.allclose(turned.T, seen, rtol=1e-3, atol=1e-4, equal_nan=True):
+        raise ValueError("need an entrywise activation, got one that mixes entries")
+
+
 def _check_block(
     w1: Tensor,
     w2: Tensor,
@@ -205,14 +224,7 @@ def _check_block(
         raise ValueError(f"need {need}, got {_shape(dense)} of {dense.dtype}")
     if not bool(torch.isfinite(dense).all()):
         raise ValueError("need finite dense_inputs, got nan or infinity")
-    if not callable(activation):
-        raise ValueError(f"need an entrywise function as activation, got {activation!r}")
-    sample = _of(w1, 0).detach() @ _of(inputs, 0).detach()[:2].T
-    seen = activation(sample)
-    if not isinstance(seen, Tensor) or (seen.shape, seen.dtype) != (sample.shape, sample.dtype):
-        got = f"{_shape(seen)} of {seen.dtype}" if isinstance(seen, Tensor) else repr(type(seen))
-        need = f"an entrywise activation, {_shape(sample)} of {sample.dtype} from the same"
-        raise ValueError(f"need {need}, got {got}")
+    check_activation(activation, _of(w1, 0).detach() @ _of(inputs, 0).detach()[:2].T)
 
 
 def _check_options(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 
 from compressibility.models import MLP
+
+_PLAIN: Mapping[str, type[nn.Module]] = MappingProxyType(
+    {"relu": nn.ReLU, "tanh": nn.Tanh, "identity": nn.Identity}
+)
 
 
 @dataclass(frozen=True)
@@ -29,8 +34,16 @@ class Collapsed:
     after: Size
 
     def as_sequential(self) -> nn.Sequential:
-        """Return the smaller network as ``nn.Linear`` layers without biases and activations."""
-        return self.network.as_sequential(0)
+        """Return the smaller network as ``nn.Linear`` layers without biases and activations.
+
+        Activations that PyTorch has are PyTorch's, so that the network can be used and saved
+        without this package; the shifted softplus it does not have.
+        """
+        modules = self.network.as_sequential(0)
+        plain = _PLAIN.get(self.network.activation.name)
+        if plain is None:
+            return modules
+        return nn.Sequential(*(m if isinstance(m, nn.Linear) else plain() for m in modules))
 
 
 def collapse(network: MLP) -> Collapsed:

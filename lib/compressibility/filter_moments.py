@@ -90,7 +90,7 @@ class BlockMoments:
         totals = [torch.zeros((), dtype=torch.float64, device=kernel2.device)] * 6
         for some, true in zip(_parts(inputs), _parts(dense), strict=True):
             before = convolve(some.detach().double(), first)
-            now = activation(before)
+            now = activation(before.clone())  # it may work in place
             a = spectra(activation(before / keep) - now)  # (f, N, i)
             b = spectra(activation(torch.zeros_like(before)) - now)
             gap = spectra(now - activation(convolve(true.detach().double(), first)))

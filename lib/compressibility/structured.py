@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from compressibility.block_changes import BlockChanges
+from compressibility.blocks import check_activation
 from compressibility.greedy import number_compressed
 from compressibility.group_greedy import (
     decide_groups,
@@ -223,7 +224,7 @@ def compress_rows(
     Raises
     ------
     ValueError
-        As :func:`compress_columns`.
+        As :func:`compress_columns`, and an activation that is not entrywise.
 
     Examples
     --------
@@ -246,6 +247,7 @@ def compress_rows(
     if dense.shape != inputs.shape or not bool(torch.isfinite(dense).all()):
         need = f"finite dense_inputs {tuple(inputs.shape)}"
         raise ValueError(f"need {need}, got {tuple(dense.shape)} or values that are not")
+    check_activation(activation, w1.detach() @ inputs.detach()[:2].T)
     count = _count(fraction, groups)
     uniforms = _uniforms(draws, groups, generator, w1)
     block = BlockChanges.of(w1, w2, activation, inputs, dense, keep=keep)

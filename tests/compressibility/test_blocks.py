@@ -164,6 +164,48 @@ def test_laziness_changes_nothing(scheme, activation, refresh, monkeypatch):
         assert eager.rescored > 0.9 * sum(range(150 - 135, 150))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("cosine", [1e-1, 1e-4, 1e-9])
+def test_stale_scores_stay_above_their_bounds(dtype, cosine):
+    """Catches a path of g that rounding shortens, as it does for nearly orthogonal columns of W2.
+
+    After every step each stale candidate is looked up: none may score less than was concluded.
+    """
+    rng = generator(3)
+    normal = [
+        torch.randn(s, generator=rng, dtype=torch.float64) for s in ((24, 4), (64, 4), (8, 8))
+    ]
+    w1, x, turn = (t.to(dtype) for t in (*normal[:2], torch.linalg.qr(normal[2])[0]))
+    w2 = torch.cat(
+        [turn[:, :1].repeat(1, 12), (turn[:, 1:2] + cosine * turn[:, :1]).repeat(1, 12)], 1
+    )
+    w2 = w2 * torch.linspace(0.7, 1.3, 24, dtype=dtype)
+    state = block_scores.BlockScores(w1, w2, torch.tanh, x, x, Pruning(keep=0.3))
+    drawn = Pruning(keep=0.3).draw(w1, generator())
+    few = block_scores._ROUNDING * torch.finfo(dtype).eps
+    for _ in range(60):
+        state.compress(state.smallest(1), drawn)
+        moved = state.reach[:, None] * (1 + few) - state.since
+        left = (state.score.flatten() < math.inf).nonzero().flatten()
+        lower = (state.score - moved * state.slope).flatten()[left]
+        true = state.fork()
+        true.look_up(left)
+        assert (lower <= true.score.flatten()[left] * (1 + few)).all()
+
+
+@pytest.mark.parametrize("inplace", [torch.relu_, torch.tanh_], ids=["relu_", "tanh_"])
+def test_activation_in_place(inplace):
+    """Catches an activation such as nn.ReLU(inplace=True) that overwrites what is still needed."""
+    w1, w2, x, other = block(17)
+    plain = {torch.relu_: torch.relu, torch.tanh_: torch.tanh}[inplace]
+    args = {"scheme": Pruning(keep=0.4), "fraction": 0.8, "dense_inputs": x}
+    one, two = (
+        compress_block(w1, w2, phi, other, generator=generator(), **args)
+        for phi in (plain, inplace)
+    )
+    assert_same(one, two)
+
+
 def test_laziness_saves_most_looks():
     """Catches bounds that are right and useless: most scores are never looked up again."""
     w1, w2, x, _ = block(9, n1=10, n2=60, n3=4, samples=32)
@@ -394,6 +436,9 @@ def test_inputs_are_not_changed_and_no_gradient_is_kept():
         ({"activation": "tanh"}, "need an entrywise function as activation, got 'tanh'"),
         ({"activation": lambda z: z.sum(0)}, "need an entrywise activation"),
         ({"activation": lambda z: z.double()}, "need an entrywise activation"),
+        ({"activation": lambda z: z.softmax(-1)}, "got one that mixes entries"),
+        ({"activation": lambda z: z / 0}, "need finite scores, got overflow or nan in"),
+        ({"w1": torch.full((4, 5), 1e25)}, "need finite scores, got overflow or nan in"),
         ({"scheme": "pruning"}, "need a scheme such as"),
         ({"scheme": Pruning}, "need a scheme such as"),
         ({"fraction": 0.0}, "need 0 < fraction < 1, got 0.0"),

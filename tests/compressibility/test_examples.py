@@ -7,11 +7,19 @@ import matplotlib as mpl
 import pytest
 
 MODULES = [
+    "collapse_filters",
+    "convnet",
+    "convolution",
     "data",
     "estimates",
+    "filter_ladder",
+    "filter_moments",
+    "filter_sweeps",
+    "filters",
     "greedy",
     "metrics",
     "models",
+    "networks",
     "plots",
     "schemes",
     "training",

@@ -228,6 +228,17 @@ def test_peeking_equals_its_literal_form(seed, group, keep):
         assert result.error[draw].item() == pytest.approx(loss(current), rel=1e-12)
 
 
+def test_activation_in_place():
+    """Catches an activation such as nn.Tanh in place that overwrites what is still needed."""
+    w1, w2, x, other = block(7)
+    one, two = (
+        ROWS(w1, w2, phi, other, Pruning(0.4), fraction=0.8, generator=generator(), dense_inputs=x)
+        for phi in (torch.tanh, torch.tanh_)
+    )
+    assert torch.equal(one.order, two.order)
+    assert torch.equal(one.error, two.error)
+
+
 @pytest.mark.parametrize("call", ["columns", "rows"])
 def test_random_order_shares_the_dice_and_costs_more(call):
     """Catches a control whose dice differ from the greedy's, or that is the greedy after all."""
@@ -354,6 +365,8 @@ def test_bad_arguments_of_columns_are_named(change, message):
         ({"w2": torch.full((3, 6), math.nan)}, "need finite weight"),
         ({"inputs": torch.ones(9, 5)}, r"need inputs \(N, 4\)"),
         ({"w1": torch.ones(2, 6, 4)}, r"need weight \(n_out, n_in\)"),
+        ({"activation": "tanh"}, "need an entrywise function as activation, got 'tanh'"),
+        ({"activation": lambda z: z.softmax(-1)}, "got one that mixes entries"),
         ({"dense_inputs": torch.ones(8, 4)}, r"need finite dense_inputs \(9, 4\)"),
         ({"dense_inputs": torch.full((9, 4), math.nan)}, "need finite dense_inputs"),
     ],
