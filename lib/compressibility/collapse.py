@@ -9,7 +9,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
-from compressibility.models import MLP
+from compressibility.models import MLP, Activation
 
 _PLAIN: Mapping[str, type[nn.Module]] = MappingProxyType(
     {"relu": nn.ReLU, "tanh": nn.Tanh, "identity": nn.Identity}
@@ -39,11 +39,7 @@ class Collapsed:
         Activations that PyTorch has are PyTorch's, so that the network can be used and saved
         without this package; the shifted softplus it does not have.
         """
-        modules = self.network.as_sequential(0)
-        plain = _PLAIN.get(self.network.activation.name)
-        if plain is None:
-            return modules
-        return nn.Sequential(*(m if isinstance(m, nn.Linear) else plain() for m in modules))
+        return plain_activations(self.network.as_sequential(0))
 
 
 def collapse(network: MLP) -> Collapsed:
@@ -88,6 +84,24 @@ def collapse(network: MLP) -> Collapsed:
         kept=tuple(kept[1:-1]),
         before=_size(weights),
         after=_size(smaller),
+    )
+
+
+def plain_activations(modules: nn.Sequential) -> nn.Sequential:
+    """Return the modules with PyTorch's own activations, where it has them, in place of ours.
+
+    Examples
+    --------
+    >>> plain_activations(nn.Sequential(Activation("relu")))
+    Sequential(
+      (0): ReLU()
+    )
+    """
+    return nn.Sequential(
+        *(
+            _PLAIN[m.name]() if isinstance(m, Activation) and m.name in _PLAIN else m
+            for m in modules
+        )
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from compressibility.collapse import Size, living
+from compressibility.collapse import Size, living, plain_activations
 from compressibility.convnet import ConvNet
 
 
@@ -20,8 +20,11 @@ class CollapsedFilters:
     after: Size
 
     def as_sequential(self) -> nn.Sequential:
-        """Return the smaller network as ordinary ``nn.Conv2d`` layers and a ``nn.Linear`` head."""
-        return self.network.as_sequential(0)
+        """Return the smaller network as ``nn.Conv2d`` layers and a ``nn.Linear`` head.
+
+        Activations that PyTorch has are PyTorch's, as :func:`plain_activations` makes them.
+        """
+        return plain_activations(self.network.as_sequential(0))
 
 
 def collapse_filters(network: ConvNet) -> CollapsedFilters:

@@ -10,7 +10,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from compressibility.convolution import check_kernel
+from compressibility.blocks import check_activation
+from compressibility.convolution import check_kernel, convolve
 from compressibility.filter_moments import BlockMoments, filter_energies
 from compressibility.greedy import number_compressed
 from compressibility.group_greedy import decide_groups, greedy_groups, random_groups
@@ -205,7 +206,7 @@ def compress_output_filters(
     Raises
     ------
     ValueError
-        As :func:`compress_input_filters`.
+        As :func:`compress_input_filters`, and an activation that is not entrywise.
 
     Examples
     --------
@@ -225,6 +226,7 @@ def compress_output_filters(
     if dense.shape != inputs.shape or not bool(torch.isfinite(dense).all()):
         need = f"finite dense_inputs {tuple(inputs.shape)}"
         raise ValueError(f"need {need}, got {tuple(dense.shape)} or values that are not")
+    check_activation(activation, convolve(inputs[:1].detach(), kernel1.detach())[0].flatten(1))
     count = _count(fraction, len(kernel1), draws, order)
     uniforms = _uniforms(draws, len(kernel1), generator, kernel1)
     keep = scheme.keep

@@ -438,7 +438,7 @@ def test_inputs_are_not_changed_and_no_gradient_is_kept():
         ({"activation": lambda z: z.double()}, "need an entrywise activation"),
         ({"activation": lambda z: z.softmax(-1)}, "got one that mixes entries"),
         ({"activation": lambda z: z / 0}, "need finite scores, got overflow or nan in"),
-        ({"w1": torch.full((4, 5), 1e25)}, "need finite scores, got overflow or nan in"),
+        ({"w2": torch.full((3, 4), 1e25)}, "need finite scores, got overflow or nan in"),
         ({"scheme": "pruning"}, "need a scheme such as"),
         ({"scheme": Pruning}, "need a scheme such as"),
         ({"fraction": 0.0}, "need 0 < fraction < 1, got 0.0"),

@@ -267,3 +267,19 @@ def test_blocks_that_do_not_chain_are_refused(second, dense, message):
             generator=generator(),
             dense_inputs=dense,
         )
+
+
+def test_activations_are_entrywise_and_may_work_in_place():
+    """Catches a softmax, for which a filter's change is not fixed, and an overwritten channel."""
+    first, second, x = normal(6, 1, 3, 3), normal(2, 6, 3, 3, seed=1), normal(4, 1, 5, 5, seed=2)
+    options = {"fraction": 0.5, "draws": 4}
+
+    def run(activation):
+        return compress_output_filters(
+            first, second, activation, x, Pruning(keep=0.3), generator=generator(), **options
+        )
+
+    for mixing in (lambda z: z.softmax(-1), lambda z: z.cumsum(0)):
+        with pytest.raises(ValueError, match="entrywise"):
+            run(mixing)
+    assert torch.equal(run(torch.nn.Tanh()).error, run(torch.tanh_).error)

@@ -76,6 +76,15 @@ def test_known_answers_of_case_b() -> None:
     assert terms.sharper_growth / terms.growth == pytest.approx(0.5 * math.log(2) / 2)
 
 
+@pytest.mark.parametrize(("p", "jump"), [(0.2, 4.0), (0.8, 1.0)])
+def test_omega_written_out_again(p: float, jump: float) -> None:
+    """Catches one side of p ∨ (1-p), or of what a draw may move, taken for the larger one."""
+    block = {"sigma2": 0.5, "nu1": 2.0, "nu2": 3.0, "theta": 1.1, "n2": 9, "n3": 4}
+    terms = wide_networks.block_terms(**block, alpha=0.5, p=p)
+    first, second, third = 1.1**2, 2 * 1.1 * 9 * 4 * 3 / 0.5, 2 * 1.1**2 * jump * 2 * 3 * 6
+    assert terms.omega == pytest.approx(first + second + third, rel=1e-12)
+
+
 @pytest.mark.parametrize(("alpha", "ratio"), [(0.9, 0.064), (0.99, 0.0116)])
 def test_quotient_of_the_exponents(alpha: float, ratio: float) -> None:
     """Catches a Lambda* with Markov's factor, or with 1/(1-alpha) for its logarithm."""

@@ -71,6 +71,17 @@ def test_half_form_meets_the_induction(xi: float) -> None:
 
 @settings(deadline=None)
 @given(xi=accuracies)
+def test_sharper_deltas_spend_all_of_lemma_17(xi: float) -> None:
+    """Catches a sharper constant off by a factor: each error then takes just what it may."""
+    small, slack, eta = wide_networks.sharper_deltas(xi), xi / 4, xi / (4 + xi)
+    assert (1 + slack) * small.wide == pytest.approx(xi**2 / 2)
+    assert (1 + slack) * (1 + eta) == pytest.approx(1 + xi / 2)
+    assert (1 + slack) * (1 + eta) * small.ratio == pytest.approx(xi**2 / 4)
+    assert (1 + slack) * (1 + 1 / eta) * small.thin**2 / 4 == pytest.approx(xi**2 / 4)
+
+
+@settings(deadline=None)
+@given(xi=accuracies)
 def test_wide_only_form(xi: float) -> None:
     """Catches block requirements kept where there is no block, or a wide one dropped."""
     for form, slack in (("quarter", xi / 4), ("half", xi / 2)):
