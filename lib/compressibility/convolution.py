@@ -72,10 +72,10 @@ def conv_matrix(kernel: Tensor, size: int) -> Tensor:
     .. math:: W(K) = \bigl(C(K_{o,i})\bigr)_{o,i}, \qquad
               W(K)\,\mathrm{vec}(x) = \mathrm{vec}(K * x)
 
-    with one doubly block-circulant :math:`r^2 \times r^2` block per pair of channels, as El Cheairi,
-    Gamarnik, Mazumder (COLT 2026) use it for Theorem 7. vec runs over channels, then rows, then
-    columns, as ``torch.nn.Flatten``. Meant for small maps: the matrix has :math:`r^2 / q^2` times as many
-    entries per weight as the kernel, and :math:`r^4` per pair of channels.
+    with one doubly block-circulant :math:`r^2 \times r^2` block per pair of channels, as El
+    Cheairi, Gamarnik, Mazumder (COLT 2026) use it for Theorem 7. vec runs over channels, then rows,
+    then columns, as ``torch.nn.Flatten``. Meant for small maps: a pair of channels takes
+    :math:`r^4` entries, :math:`q^2 r^2` of them not zero.
 
     Parameters
     ----------
