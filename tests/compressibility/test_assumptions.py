@@ -34,6 +34,7 @@ def of(found: Assumptions, equation: str, layer: int | None = None) -> Finding:
         (lambda x: 3 * torch.tanh(x), 0, 3, 4 / 3**0.5),
         (lambda x: torch.nn.functional.softplus(8 * x) / 8, math.log(2) / 8, 1, 2),
         (lambda x: torch.relu(x - 0.01037), 0, 1, math.inf),  # a kink between the points
+        (lambda x: 1.2 * torch.tanh(x), 0, 1.2, 4.8 / 3**1.5),
         (lambda x: torch.where(x > 0, x, 0.9999 * x), 0, 1, math.inf),  # one that is hard to see
         (torch.nn.functional.elu, 0, 1, 1),  # φ'' jumps, φ' is 1-Lipschitz: all that is used
     ],

@@ -166,25 +166,26 @@ def test_laziness_changes_nothing(scheme, activation, refresh, monkeypatch):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("cosine", [1e-1, 1e-4, 1e-9])
-def test_stale_scores_stay_above_their_bounds(dtype, cosine):
-    """Catches a path of g that rounding shortens, as it does for nearly orthogonal columns of W2.
+@pytest.mark.parametrize(("samples", "at_once"), [(64, 1), (1, 1), (1, 3)])
+def test_stale_scores_stay_above_their_bounds(dtype, cosine, samples, at_once):
+    """Catches a path of g that is too short, be it by rounding in nearly orthogonal columns of W2.
 
     After every step each stale candidate is looked up: none may score less than was concluded.
+    With one sample the bound is attained.
     """
     rng = generator(3)
-    normal = [
-        torch.randn(s, generator=rng, dtype=torch.float64) for s in ((24, 4), (64, 4), (8, 8))
-    ]
-    w1, x, turn = (t.to(dtype) for t in (*normal[:2], torch.linalg.qr(normal[2])[0]))
-    w2 = torch.cat(
-        [turn[:, :1].repeat(1, 12), (turn[:, 1:2] + cosine * turn[:, :1]).repeat(1, 12)], 1
-    )
-    w2 = w2 * torch.linspace(0.7, 1.3, 24, dtype=dtype)
+    shapes = (24, 4), (samples, 4), (8, 8)
+    w1, x, turn = (torch.randn(s, generator=rng, dtype=torch.float64) for s in shapes)
+    turn = torch.linalg.qr(turn)[0]
+    second = turn[:, 1:2] + cosine * turn[:, :1]
+    w2 = torch.cat([turn[:, :1].repeat(1, 12), second.repeat(1, 12)], 1)
+    w2 = w2 * torch.linspace(0.7, 1.3, 24, dtype=torch.float64)
+    w1, w2, x = (t.to(dtype) for t in (w1, w2, x))
     state = block_scores.BlockScores(w1, w2, torch.tanh, x, x, Pruning(keep=0.3))
     drawn = Pruning(keep=0.3).draw(w1, generator())
     few = block_scores._ROUNDING * torch.finfo(dtype).eps
-    for _ in range(60):
-        state.compress(state.smallest(1), drawn)
+    for _ in range(60 // at_once):
+        state.compress(state.smallest(at_once), drawn)
         moved = state.reach[:, None] * (1 + few) - state.since
         left = (state.score.flatten() < math.inf).nonzero().flatten()
         lower = (state.score - moved * state.slope).flatten()[left]

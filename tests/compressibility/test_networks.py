@@ -10,6 +10,7 @@ from compressibility.bounds import wide_networks as bounds
 from compressibility.models import ACTIVATIONS, MLP, mlp
 from compressibility.networks import compress, suggest_layers
 from compressibility.schemes import Masking, NearestRounding, Pruning, Quantization
+from compressibility.structured import compress_columns, compress_rows
 from tests.compressibility import literal
 
 PRUNING, ROUNDING = Pruning(keep=0.3), Quantization(levels=2)
@@ -157,6 +158,29 @@ def test_structured_layers_change_by_whole_columns_and_rows():
     assert int((columns[0] != 1).sum()) == 2  # floor(0.7 * 3)
     assert [(r.unit, r.achieved) for r in done.layers] == [("rows", 8 / 12), ("columns", 2 / 3)]
     assert torch.equal(done.network.weights[1], network.weights[1])
+
+
+def test_structured_blocks_know_both_inputs():
+    """Catches rows scored as if the dense block saw the compressed inputs too."""
+    network, x = networks((9, 4, 20, 2)), ball(12, 9)
+    how = {"fraction": 0.6, "scheme": PRUNING}
+    done = compress(
+        network, x, wide=[1], blocks=[2], structured=True, generator=generator(2), **how
+    )
+    first, second, third = (w[0].detach() for w in network.weights)
+    dice = generator(2)
+    columns = compress_columns(first, x, generator=dice, **how).weights()[0]
+    state = dice.get_state()
+    dense, seen = torch.tanh(x @ first.T), torch.tanh(x @ columns.T)
+    both, one = (
+        compress_rows(
+            second, third, torch.tanh, seen, generator=dice.set_state(state), dense_inputs=d, **how
+        )
+        for d in (dense, seen)
+    )
+    torch.testing.assert_close(done.network.weights[0][0], columns)
+    torch.testing.assert_close(done.network.weights[1][0], both.weights()[0])
+    assert not torch.equal(both.order, one.order)
 
 
 def test_radii():

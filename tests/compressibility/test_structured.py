@@ -231,8 +231,9 @@ def test_peeking_equals_its_literal_form(seed, group, keep):
 def test_activation_in_place():
     """Catches an activation such as nn.Tanh in place that overwrites what is still needed."""
     w1, w2, x, other = block(7)
+    args = {"fraction": 0.8, "dense_inputs": x, "draws": 20}
     one, two = (
-        ROWS(w1, w2, phi, other, Pruning(0.4), fraction=0.8, generator=generator(), dense_inputs=x)
+        ROWS(w1, w2, phi, other, Pruning(0.4), generator=generator(), **args)
         for phi in (torch.tanh, torch.tanh_)
     )
     assert torch.equal(one.order, two.order)
