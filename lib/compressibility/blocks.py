@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from compressibility.block_scores import BlockScores
-from compressibility.greedy import _check_layer as check_layer
-from compressibility.greedy import number_compressed
+from compressibility.greedy import check_layer, number_compressed
 from compressibility.schemes import Generators, Scheme, check_weight, uniforms_like
 
 BlockOrder = Literal["greedy", "random"]

@@ -194,7 +194,7 @@ def scores_wide(weight: Tensor, inputs: Tensor, scheme: Scheme) -> Tensor:
     >>> scores_wide(torch.tensor([[1.0, 3.0]]), torch.ones(5, 2), Pruning(keep=0.5)).tolist()
     [[1.0, 9.0]]
     """
-    _check_layer(weight, inputs)
+    check_layer(weight, inputs)
     if not isinstance(scheme, Scheme) or isinstance(scheme, type):
         raise ValueError(f"need a scheme such as Pruning(keep=0.3), got {scheme!r}")
     second_moment = inputs.detach().square().mean(-2, dtype=torch.float64)
@@ -243,7 +243,13 @@ def _ranking(scores: Tensor, order: Order, generator: Generators) -> Tensor:
     raise ValueError(f"need order in {sorted(get_args(Order))}, got {order!r}")
 
 
-def _check_layer(weight: Tensor, inputs: Tensor) -> None:
+def check_layer(weight: Tensor, inputs: Tensor) -> None:
+    """Raise ValueError unless weight and inputs are finite and belong to one layer, or a stack.
+
+    Examples
+    --------
+    >>> check_layer(torch.zeros(2, 3), torch.zeros(5, 3))
+    """
     check_weight(weight)
     if weight.ndim > 3:
         raise ValueError(f"need weight (n_out, n_in) or (E, n_out, n_in), got {_shape(weight)}")
