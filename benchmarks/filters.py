@@ -9,12 +9,14 @@ from collections.abc import Callable
 import torch
 
 from benchmarks.greedy import best_time, exponent
-from compressibility.convolution import conv_matrix, conv_norm
-from compressibility.filters import compress_output_filters
-from compressibility.schemes import Pruning
-from compressibility.structured import compress_rows
+from compressibility.models.layers import Block, Layer
+from compressibility.pruning.blocks import compress_block
+from compressibility.pruning.cuts import Cut
+from compressibility.pruning.draws import Pruning
+from tests.compressibility.pruning import literal
 
-SIZE, MAPS, SAMPLES, DRAWS, SCHEME = 8, 16, 256, 50, Pruning(keep=0.3)
+SIZE, MAPS, SAMPLES, KEEP, THROWS = 8, 16, 256, 0.3, 50
+CUT = Cut(Pruning(keep=KEEP), share=0.9, groups=True)
 
 
 def block(width: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -28,44 +30,27 @@ def block(width: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 def by_filters(width: int) -> None:
     """Prune output filters the library's way."""
     first, second, images = block(width)
-    dice = torch.Generator().manual_seed(0)
-    compress_output_filters(
-        first,
-        second,
-        torch.tanh,
-        images,
-        SCHEME,
-        fraction=0.9,
-        generator=dice,
-        draws=DRAWS,
-    )
+    layers = Block(Layer(first, SIZE), Layer(second, SIZE), torch.tanh)
+    compress_block(layers, images, CUT, torch.Generator().manual_seed(0), throws=THROWS)
 
 
 def by_matrix(width: int) -> None:
-    """Prune the same filters as groups of rows of the explicit matrices."""
-    first, second, images = block(width)
-    dice = torch.Generator().manual_seed(0)
-    compress_rows(
-        conv_matrix(first, SIZE),
-        conv_matrix(second, SIZE),
-        torch.tanh,
-        images.flatten(1),
-        SCHEME,
-        fraction=0.9,
-        generator=dice,
-        draws=DRAWS,
-        group=SIZE**2,
-    )
+    """Prune the same filters by Algorithm 1 as it reads, on the explicit matrices, one throw."""
+    first, second, images = (t.double() for t in block(width))
+    loss = literal.block_loss(first, second, torch.tanh, images, images, size=SIZE)
+    outcomes = literal.pruned_groups(first, axis=0, keep=KEEP)
+    dice = torch.rand(width, generator=torch.Generator().manual_seed(0))
+    literal.compress(first, loss, outcomes, steps=CUT.count(width), uniforms=dice)
 
 
 def norm_by_frequencies(width: int) -> None:
     """Operator norm of the second convolution, by DFT."""
-    conv_norm(block(width)[1], SIZE)
+    Layer(block(width)[1], SIZE).norm()
 
 
 def norm_by_matrix(width: int) -> None:
     """Operator norm of its explicit matrix."""
-    torch.linalg.matrix_norm(conv_matrix(block(width)[1].double(), SIZE), ord=2)
+    torch.linalg.matrix_norm(Layer(block(width)[1].double(), SIZE).matrix(), ord=2)
 
 
 WAYS: dict[str, Callable[[int], None]] = {
@@ -87,11 +72,11 @@ def main() -> None:
     """Print times, how they grow with the channels, and the peak memory at the widest."""
     torch.set_num_threads(1)
     print(f"filters of 3 x 3 convolutions 1 -> w -> {MAPS}, {SIZE} x {SIZE} maps, one thread")
-    print(f"pruning: {SAMPLES} images, {DRAWS} draws of 90 % of the filters")
+    print(f"pruning: {SAMPLES} images, {THROWS} throws of 90 % of the filters")
     # First, while this process is small: on Linux a child's peak starts at its parent's.
     for name in WAYS:
-        print(f"{name:>20}: peak memory of a process at w = 40: {peak_mib(name, 40):.0f} MiB")
-    widths = {"by_matrix": (10, 20, 40), "norm_by_matrix": (10, 20, 40)}
+        print(f"{name:>20}: peak memory of a process at w = 20: {peak_mib(name, 20):.0f} MiB")
+    widths = {"by_matrix": (5, 10, 20), "norm_by_matrix": (10, 20, 40)}
     for name, way in WAYS.items():
         sizes = widths.get(name, (10, 20, 40, 80, 160))
         way(sizes[0])

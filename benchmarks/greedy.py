@@ -9,11 +9,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from compressibility.greedy import compress_wide
-from compressibility.schemes import Pruning, uniforms_like
-from tests.compressibility import literal
+from compressibility.dice import uniforms
+from compressibility.models.layers import Layer
+from compressibility.pruning.cuts import Cut
+from compressibility.pruning.draws import Pruning
+from compressibility.pruning.wide import compress_wide
+from tests.compressibility.pruning import literal
 
-FRACTION, KEEP, SAMPLES = 0.9, 0.3, 64
+KEEP, SAMPLES = 0.3, 64
+CUT = Cut(Pruning(keep=KEEP), share=0.9)
 
 
 def best_time(call: Callable[[], object], *, repeats: int) -> float:
@@ -43,8 +47,7 @@ def fast_seconds(width: int) -> float:
     """Time of the library's path."""
     weight, inputs = layer(width)
     source = torch.Generator().manual_seed(0)
-    scheme = Pruning(keep=KEEP)
-    call = lambda: compress_wide(weight, inputs, scheme, fraction=FRACTION, generator=source)  # noqa: E731
+    call = lambda: compress_wide(Layer.dense(weight), inputs, CUT, source)  # noqa: E731
     call()
     return best_time(call, repeats=5)
 
@@ -52,12 +55,11 @@ def fast_seconds(width: int) -> float:
 def literal_seconds(width: int) -> float:
     """Time of Algorithm 1 as it reads."""
     weight, inputs = layer(width)
-    uniforms = uniforms_like(weight, torch.Generator().manual_seed(0))
-    states = [literal.pruning_outcomes(weight, i, keep=KEEP) for i in range(weight.numel())]
-    steps = int(FRACTION * weight.numel())
+    dice = uniforms(weight.shape, torch.Generator().manual_seed(0))
+    outcomes, loss = literal.pruned(weight, keep=KEEP), literal.wide_loss(weight, inputs, inputs)
+    steps = CUT.count(weight.numel())
     return best_time(
-        lambda: literal.compress(weight, inputs, inputs, states, steps=steps, uniforms=uniforms),
-        repeats=1,
+        lambda: literal.compress(weight, loss, outcomes, steps=steps, uniforms=dice), repeats=1
     )
 
 
@@ -65,7 +67,7 @@ def main() -> None:
     """Print both times for small layers, the fast one for large, how each grows, and memory."""
     torch.set_num_threads(1)
     small, large = (4, 6, 8, 12, 16, 20), (64, 128, 256, 512, 1024, 2048)
-    print(f"pruning {FRACTION:.0%} of a square layer, {SAMPLES} samples, one thread")
+    print(f"pruning {CUT.share:.0%} of a square layer, {SAMPLES} samples, one thread")
     head = f"{'width':>6} {'weights':>9} {'literal s':>11} {'fast s':>11} {'ratio':>9}"
     print(f"{head} {'peak MB':>9}")
     slow, fast = [], []

@@ -9,11 +9,15 @@ import torch
 from torch import Tensor
 
 from benchmarks.greedy import best_time, exponent
-from compressibility.schemes import Pruning
-from compressibility.structured import compress_columns, compress_rows
-from tests.compressibility.test_structured import literal_structured, row_loss
+from compressibility.models.layers import Block, Layer
+from compressibility.pruning.blocks import compress_block
+from compressibility.pruning.cuts import Cut
+from compressibility.pruning.draws import Pruning
+from compressibility.pruning.wide import compress_wide
+from tests.compressibility.pruning import literal
 
-FRACTION, KEEP, SAMPLES, OUTPUTS, DRAWS = 0.9, 0.3, 256, 20, 50
+KEEP, SAMPLES, OUTPUTS, THROWS = 0.3, 256, 20, 50
+CUT = Cut(Pruning(KEEP), share=0.9, groups=True)
 
 
 def block(width: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -24,38 +28,41 @@ def block(width: int) -> tuple[Tensor, Tensor, Tensor]:
     return w1 / 8, w2 / math.sqrt(width), x / 8
 
 
-def rows_seconds(width: int, draws: int) -> float:
+def rows_seconds(width: int, throws: int) -> float:
     """Time of the library's path for rows."""
     w1, w2, x = block(width)
     source = torch.Generator().manual_seed(0)
-    options = {"fraction": FRACTION, "generator": source, "draws": draws}
-    call = lambda: compress_rows(w1, w2, torch.tanh, x, Pruning(KEEP), **options)  # noqa: E731
-    return best_time(call, repeats=2)
+    layers = Block(Layer.dense(w1), Layer.dense(w2), torch.tanh)
+    return best_time(lambda: compress_block(layers, x, CUT, source, throws=throws), repeats=2)
 
 
 def columns_seconds(width: int) -> float:
     """Time of the library's path for columns."""
     w1, w2, x = block(width)
     seen, source = torch.tanh(x @ w1.T), torch.Generator().manual_seed(0)
-    options = {"fraction": FRACTION, "generator": source, "draws": DRAWS}
-    return best_time(lambda: compress_columns(w2, seen, Pruning(KEEP), **options), repeats=3)
+    layer = Layer.dense(w2)
+    return best_time(lambda: compress_wide(layer, seen, CUT, source, throws=THROWS), repeats=3)
 
 
 def literal_seconds(width: int) -> float:
-    """Time of Algorithm 1 on rows as it reads, one draw."""
+    """Time of Algorithm 1 on rows as it reads, one throw."""
     w1, w2, x = block(width)
-    loss = row_loss(w1, w2, torch.tanh, x, x)
-    options = {"group": 1, "axis": 0, "keep": KEEP, "steps": int(FRACTION * width)}
-    uniforms = torch.rand(width, generator=torch.Generator().manual_seed(0))
-    return best_time(lambda: literal_structured(loss, w1, uniforms=uniforms, **options), repeats=1)
+    loss = literal.block_loss(w1, w2, torch.tanh, x, x)
+    outcomes, steps = literal.pruned_groups(w1, axis=0, keep=KEEP), CUT.count(width)
+    dice = torch.rand(width, generator=torch.Generator().manual_seed(0))
+    return best_time(
+        lambda: literal.compress(w1, loss, outcomes, steps=steps, uniforms=dice), repeats=1
+    )
 
 
 def main() -> None:
     """Print times, how they grow, and what the inner products and the process take in memory."""
     torch.set_num_threads(1)
     small, large = (8, 16, 32, 64), (128, 256, 512, 1024, 2048)
-    print(f"{FRACTION:.0%} of the hidden neurons, {SAMPLES} samples, {OUTPUTS} outputs, one thread")
-    print(f"{'width':>6} {'literal s':>11} {'rows s':>11} {'ratio':>7}   (one draw)")
+    print(
+        f"{CUT.share:.0%} of the hidden neurons, {SAMPLES} samples, {OUTPUTS} outputs, one thread"
+    )
+    print(f"{'width':>6} {'literal s':>11} {'rows s':>11} {'ratio':>7}   (one throw)")
     slow = []
     for width in small:
         slow.append(literal_seconds(width))
@@ -63,10 +70,10 @@ def main() -> None:
         print(f"{width:6d} {slow[-1]:11.2e} {seconds:11.2e} {slow[-1] / seconds:7.0f}")
     print(f"literal: seconds ~ width^{exponent(small[1:], slow[1:]):.2f}")
     head = f"{'width':>6} {'rows s':>11} {'columns s':>11} {'products MB':>12} {'peak MB':>9}"
-    print(f"{head}   ({DRAWS} draws)")
+    print(f"{head}   ({THROWS} throws)")
     rows, columns = [], []
     for width in large:
-        rows.append(rows_seconds(width, DRAWS))
+        rows.append(rows_seconds(width, THROWS))
         columns.append(columns_seconds(width))
         grams = 4 * width**2 * 8 / 2**20  # both cross terms, and both stacked for the look-up
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

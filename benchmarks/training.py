@@ -6,11 +6,12 @@ import time
 
 import torch
 
-from compressibility.data import Dataset, load
-from compressibility.models import mlp
-from compressibility.training import train
+from compressibility.data.sets import Dataset, load
+from compressibility.models.network import mlp
+from compressibility.training.loop import Training, train
 
-EPOCHS, BATCH, REPEATS = 2, 64, 2
+REPEATS = 2
+TRAINING = Training(epochs=2, learning_rate=1e-3, batch_size=64)
 
 
 def seconds(digits: Dataset, widths: list[int], groups: list[tuple[int, ...]]) -> float:
@@ -26,11 +27,8 @@ def once(digits: Dataset, widths: list[int], groups: list[tuple[int, ...]]) -> f
             mlp(widths, seeds=seeds),
             digits.train_inputs,
             digits.train_targets,
+            TRAINING,
             loss="cross_entropy",
-            optimizer="adam",
-            learning_rate=1e-3,
-            epochs=EPOCHS,
-            batch_size=BATCH,
             seeds=seeds,
         )
     return time.perf_counter() - start
@@ -40,7 +38,8 @@ def main() -> None:
     """Print both times and their ratio for growing numbers of networks, narrow and wide."""
     torch.set_num_threads(1)
     digits = load("digits")
-    print(f"digits, Adam, {EPOCHS} epochs of batches of {BATCH}, one thread, best of {REPEATS}")
+    batches = f"{TRAINING.epochs} epochs of batches of {TRAINING.batch_size}"
+    print(f"digits, Adam, {batches}, one thread, best of {REPEATS}")
     print(f"{'width':>6} {'networks':>9} {'batch s':>9} {'one by one s':>13} {'ratio':>7}")
     once(digits, [64, 8, 10], [(0,)])
     for width in (32, 256):

@@ -2,48 +2,32 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Callable
+
 from torch import Tensor
+
+from compressibility.checks import finite, need
 
 
 def accuracy(logits: Tensor, targets: Tensor) -> Tensor:
-    r"""Share of samples whose largest logit is the target's.
+    r"""Share of samples whose largest logit is the target's; ties go to the lowest class.
 
     .. math:: \frac1N \sum_i 1\{\arg\max_c z_{ic} = y_i\}
 
-    Ties go to the lowest class.
+    Logits (..., N, classes), any number of leading axes, and integer targets (N,) give (...)
+    float64.
 
-    Parameters
-    ----------
-    logits
-        Shape (..., N, classes): any number of leading axes, one network each.
-    targets
-        Shape (N,), integers.
-
-    Returns
-    -------
-    Tensor
-        Shape (...), float64, between 0 and 1.
-
-    Raises
-    ------
-    ValueError
-        Shapes that do not fit, targets that are no class, logits that are not finite.
-
-    Examples
-    --------
+    >>> import torch
     >>> accuracy(torch.tensor([[2.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0])).item()
     0.5
     """
-    if logits.ndim < 2 or targets.shape != logits.shape[-2:-1] or not len(targets):
-        shapes = f"{tuple(logits.shape)} and {tuple(targets.shape)}"
-        raise ValueError(f"need logits (..., N, classes) and targets (N,), N >= 1, got {shapes}")
-    if targets.is_floating_point():
-        raise ValueError(f"need targets of an integer dtype, got {targets.dtype}")
-    lowest, highest = int(targets.min()), int(targets.max())
-    if lowest < 0 or highest >= logits.shape[-1]:
-        raise ValueError(f"need 0 <= targets < {logits.shape[-1]}, got {lowest}..{highest}")
-    _check_finite("logits", logits)
+    fits = logits.ndim >= 2 and targets.shape == logits.shape[-2:-1] and len(targets) > 0
+    shapes = f"{tuple(logits.shape)} and {tuple(targets.shape)}"
+    need(fits, "logits (..., N, classes) and targets (N,), N >= 1", shapes)
+    need(not targets.is_floating_point(), "targets of an integer dtype", targets.dtype)
+    lowest, highest, classes = int(targets.min()), int(targets.max()), logits.shape[-1]
+    need(lowest >= 0 and highest < classes, f"0 <= targets < {classes}", f"{lowest}..{highest}")
+    finite(logits=logits)
     return (logits.argmax(-1) == targets).double().mean(-1)
 
 
@@ -52,42 +36,34 @@ def r2(predictions: Tensor, targets: Tensor) -> Tensor:
 
     .. math:: 1 - \frac{\sum_i (y_i - \hat y_i)^2}{\sum_i (y_i - \bar y)^2}
 
-    One for a perfect fit, zero for the mean of the targets, unbounded below.
+    One for a perfect fit, zero for the mean of the targets, unbounded below. Predictions
+    (..., N, outputs) and targets (N, outputs), N >= 2, no output constant, give (...) float64.
 
-    Parameters
-    ----------
-    predictions
-        Shape (..., N, outputs): any number of leading axes, one network each.
-    targets
-        Shape (N, outputs), N >= 2, no output constant.
-
-    Returns
-    -------
-    Tensor
-        Shape (...), float64.
-
-    Raises
-    ------
-    ValueError
-        Shapes that do not fit, constant targets, values that are not finite.
-
-    Examples
-    --------
+    >>> import torch
     >>> r2(torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([[1.0], [2.0], [3.0]])).item()
     1.0
     """
-    if predictions.ndim < 2 or targets.shape != predictions.shape[-2:] or len(targets) < 2:
-        shapes = f"{tuple(predictions.shape)} and {tuple(targets.shape)}"
-        need = "predictions (..., N, outputs) and targets (N, outputs), N >= 2"
-        raise ValueError(f"need {need}, got {shapes}")
-    _check_finite("predictions", predictions)
-    _check_finite("targets", targets)
+    fits = predictions.ndim >= 2 and targets.shape == predictions.shape[-2:] and len(targets) >= 2
+    shapes = f"{tuple(predictions.shape)} and {tuple(targets.shape)}"
+    need(fits, "predictions (..., N, outputs) and targets (N, outputs), N >= 2", shapes)
+    finite(predictions=predictions, targets=targets)
+    varies = not bool((targets == targets[0]).all(0).any())
+    need(varies, "targets that vary", "a constant output")
     truth = targets.double()
     spread = (truth - truth.mean(0)).square().sum(0)
-    if bool((targets == targets[0]).all(0).any()):
-        raise ValueError("need targets that vary, got a constant output")
     residual = (predictions.double() - truth).square().sum(-2)
     return (1 - residual / spread).mean(-1)
+
+
+def score(task: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return what a task is scored by: accuracy or r2.
+
+    >>> score("classification").__name__, score("regression").__name__
+    ('accuracy', 'r2')
+    """
+    tasks = {"classification": accuracy, "regression": r2}
+    need(task in tasks, f"task in {sorted(tasks)}", repr(task))
+    return tasks[task]
 
 
 def output_error(
@@ -100,46 +76,23 @@ def output_error(
 
     .. math:: \Psi(U) = E\|W x - U x'\|^2
 
-    before the activation; El Cheairi, Gamarnik, Mazumder (COLT 2026), the loss of Algorithm 1 in
-    the proofs of Propositions 18, 19.
+    before the activation: the loss of Algorithm 1 in the proofs of Propositions 18 and 19 of [EGM]
+    (cited in full in ``models.activations``). W and U are (..., n_out, n_in), x and x' (..., N,
+    n_in); x' = x unless given. Leading axes broadcast, so T throws meet one W and give (T,)
+    float64, the mean over the N samples.
 
-    Parameters
-    ----------
-    weight, compressed
-        W and U, shapes (..., n_out, n_in); leading axes broadcast, so a stack of draws
-        (D, n_out, n_in) meets one W.
-    inputs, compressed_inputs
-        x and x', shapes (..., N, n_in); x' = x unless given.
-
-    Returns
-    -------
-    Tensor
-        Shape (...), float64: the mean over the N samples.
-
-    Raises
-    ------
-    ValueError
-        Shapes or dtypes that do not fit.
-
-    Examples
-    --------
+    >>> import torch
     >>> output_error(torch.ones(1, 2), torch.zeros(1, 2), torch.ones(4, 2)).item()
     4.0
     """
     other = inputs if compressed_inputs is None else compressed_inputs
-    if weight.shape[-2:] != compressed.shape[-2:]:
-        shapes = f"{tuple(weight.shape)} and {tuple(compressed.shape)}"
-        raise ValueError(f"need weight and compressed of one layer's shape, got {shapes}")
-    if inputs.shape[-2:] != other.shape[-2:] or inputs.shape[-1] != weight.shape[-1]:
-        shapes = f"{tuple(inputs.shape)} and {tuple(other.shape)}"
-        raise ValueError(f"need inputs (..., N, {weight.shape[-1]}) and alike, got {shapes}")
+    shapes = f"{tuple(weight.shape)} and {tuple(compressed.shape)}"
+    alike = weight.shape[-2:] == compressed.shape[-2:]
+    need(alike, "weight and compressed of one layer's shape", shapes)
+    shapes = f"{tuple(inputs.shape)} and {tuple(other.shape)}"
+    fits = inputs.shape[-2:] == other.shape[-2:] and inputs.shape[-1] == weight.shape[-1]
+    need(fits, f"inputs (..., N, {weight.shape[-1]}) and alike", shapes)
     dtypes = {tensor.dtype for tensor in (weight, compressed, inputs, other)}
-    if len(dtypes) > 1:
-        raise ValueError(f"need weights and inputs of one dtype, got {sorted(map(str, dtypes))}")
+    need(len(dtypes) == 1, "weights and inputs of one dtype", sorted(map(str, dtypes)))
     gap = inputs.detach() @ weight.detach().mT - other.detach() @ compressed.detach().mT
-    return gap.square().sum(-1, dtype=torch.float64).mean(-1)
-
-
-def _check_finite(name: str, values: Tensor) -> None:
-    if not bool(torch.isfinite(values).all()):
-        raise ValueError(f"need finite {name}, got nan or infinity")
+    return gap.double().square().sum(-1).mean(-1)

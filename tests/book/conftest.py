@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -11,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Once
+
 ROOT = Path(__file__).parents[2]
 STUDIES = Path(sys.executable).with_name("studies")
+BUILD = "studies book --profile smoke"  # as the page `how-to-use` has it
 
 
 def run(
@@ -35,13 +39,16 @@ def copy_checkout(target: Path) -> Path:
     return target
 
 
-@pytest.fixture(scope="session")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy in which the smoke book has been built, once for all tests."""
-    copy = copy_checkout(tmp_path_factory.mktemp("checkout"))
-    done = run(STUDIES, "book", "--profile", "smoke", cwd=copy)
+def _build(folder: Path) -> None:
+    copy_checkout(folder)
+    done = run(STUDIES, *shlex.split(BUILD)[1:], cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
-    return copy
+
+
+@pytest.fixture(scope="session")
+def checkout(once: Once) -> Path:
+    """A copy in which the smoke book has been built, once for all tests."""
+    return once("checkout", _build)
 
 
 @pytest.fixture

@@ -2,100 +2,37 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from studies.book import plan
+from studies.parameters import effective
+from studies.profiles import load_profile
+from studies.progress import describe_failure
 from studies.project import Project
-from tests.book.conftest import ROOT, STUDIES, run
+from studies.records import Record
+from studies.runner import Failure, run_jobs
+from tests.book.conftest import ROOT, copy_checkout
 
 CHAPTERS = Project(ROOT).chapter_names()
-# Smaller than the smoke profile: what it takes to run every cell once.
-QUICK = {
-    "wide-networks/greedy-compression": {
-        "draws": "40",
-        "samples": "60",
-        "training_samples": "300",
-        "epochs": "2",
-        "seeds": "[3,8]",
-        "shares": "[0.5]",
-    },
-    "wide-networks/pruning": {
-        "widths": "[16,40]",
-        "hidden": "12",
-        "draws": "2",
-        "rescorings": "2",
-        "samples": "50",
-        "small": "8",
-        "epochs": "2",
-        "seeds": "[3,8]",
-    },
-    "wide-networks/quantization": {
-        "widths": "[16,24]",
-        "width": "16",
-        "hidden": "12",
-        "grids": "[1,8]",
-        "draws": "2",
-        "throws": "20",
-        "samples": "60",
-        "rescorings": "2",
-        "epochs": "2",
-        "seeds": "[3,8]",
-    },
-    "wide-networks/neurons": {
-        "regression_widths": "[30,60]",
-        "classification_widths": "[24,30]",
-        "hidden": "5",
-        "draws": "4",
-        "samples": "60",
-        "training_samples": "300",
-        "epochs": "2",
-        "seeds": "[3,8]",
-    },
-    "wide-networks/filters": {
-        "widths": "[5,9]",
-        "maps": "3",
-        "draws": "3",
-        "throws": "500",
-        "samples": "50",
-        "training_samples": "300",
-        "epochs": "2",
-        "seeds": "[3,8]",
-    },
-    "wide-networks/how-wide": {
-        "widths": "[12,20]",
-        "hidden": "8",
-        "draws": "2",
-        "grid": "3",
-        "epochs": "2",
-        "seeds": "[3,8]",
-    },
-    "together/errata": {
-        "log2_size": "4",
-        "widths": "[8]",
-        "draws": "200",
-        "small_layers": "4",
-    },
+GREEDY = "wide-networks/greedy-compression"
+# On top of the profile `corner`, which runs each chapter once: a linear network with one hidden
+# layer, and a regression task.
+MORE: dict[str, tuple[str, dict[str, Any]]] = {
+    f"{GREEDY}, linear": (
+        GREEDY,
+        {"p": 0.3, "widths": [20], "activation": "identity", "fraction": 0.29, "levels": 1},
+    ),
+    f"{GREEDY}, regression": (
+        GREEDY,
+        {"p": 0.8, "widths": [16, 12], "activation": "relu", "dataset": "california_housing"},
+    ),
 }
-# Combinations that the defaults never meet: a tall matrix, a linear network, one hidden layer, …
-OTHERS = [
-    ("wide-networks/greedy-compression", other)
-    for other in (
-        {"p": "0.5", "widths": "[64,128]", "activation": "tanh"},
-        {"widths": "[20]", "activation": "identity", "fraction": "0.29", "levels": "1"},
-        {"dataset": "california_housing", "widths": "[16,12]", "p": "0.8"},
-    )
-] + [
-    ("wide-networks/pruning", {"p": "0.7", "housing": "california_housing"}),
-    ("wide-networks/quantization", {"dataset": "diabetes", "regression": "digits", "levels": "1"}),
-    ("wide-networks/neurons", {"p": "0.8", "fraction": "0.29"}),
-    ("wide-networks/filters", {"p": "0.8", "fraction": "0.5"}),
-    ("wide-networks/how-wide", {"dataset": "diabetes", "p": "0.05", "levels": "1", "xi": "0.9"}),
-    ("together/errata", {"p": "0.9", "xi": "0.5"}),
-]
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
@@ -120,29 +57,36 @@ def test_claims_are_labelled_by_a_statement_of_the_page(name: str) -> None:
     assert claimed <= labels
 
 
-@pytest.mark.parametrize(
-    ("chapter", "other"), OTHERS, ids=lambda value: value if isinstance(value, str) else ""
-)
-def test_chapter_runs_with_other_parameters(
-    checkout: Path, tmp_path: Path, chapter: str, other: dict[str, str]
-) -> None:
+@pytest.fixture(scope="module")
+def corner(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Record | Failure]:
+    """How each chapter ends with values that its defaults never meet: one parallel run."""
+    project = Project(copy_checkout(tmp_path_factory.mktemp("corner")))
+    small_housing(project.root / "data")
+    jobs = {job.chapter.name: job for job in plan(project, "corner")}
+    for name, (chapter, other) in MORE.items():
+        values = effective(jobs[chapter].chapter.parameters, [jobs[chapter].values, other])
+        target = jobs[chapter].target.with_name(f"{name.partition(', ')[2]}.ipynb")
+        jobs[name] = dataclasses.replace(jobs[chapter], values=values, target=target)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COMPRESSIBILITY_DATA", str(project.root / "data"))
+        endings = run_jobs(project, list(jobs.values()), workers=2)
+    return dict(zip(jobs, endings, strict=True))
+
+
+@pytest.mark.parametrize("name", [*CHAPTERS, *MORE])
+def test_chapter_runs_with_other_parameters(corner: dict[str, Record | Failure], name: str) -> None:
     """Catches code that only works for the default architecture, task or activation."""
-    small_housing(tmp_path / "data")
-    settings = [f"-p{key}={value}" for key, value in {**QUICK[chapter], **other}.items()]
-    data = {"COMPRESSIBILITY_DATA": str(tmp_path / "data")}
-    done = run(STUDIES, "run", chapter, *settings, "--out", tmp_path, cwd=checkout, env=data)
-    written = tmp_path / f"{Path(chapter).name}.claims.json"
-    assert written.is_file(), done.stderr
-    claims = json.loads(written.read_text(encoding="utf8"))
-    assert len(claims) >= 5
+    ending = corner[name]
+    assert isinstance(ending, Record), describe_failure(ending)
+    assert len(ending.claims) >= 5
     # Two networks and few draws decide little, but nothing may be refuted.
-    assert [claim["id"] for claim in claims if claim["verdict"] == "fails"] == []
-    assert done.returncode == 0
+    assert [claim["id"] for claim in ending.claims if claim["verdict"] == "fails"] == []
 
 
-def test_every_chapter_runs_with_other_parameters() -> None:
-    """Catches a chapter that is only ever run with its defaults."""
-    assert {chapter for chapter, _ in OTHERS} == set(CHAPTERS) == set(QUICK)
+@pytest.mark.parametrize("profile", ["smoke", "corner"])
+def test_every_chapter_has_small_values(profile: str) -> None:
+    """Catches a chapter that the tests run with its defaults, slowly."""
+    assert set(load_profile(Project(ROOT), profile)) == set(CHAPTERS)
 
 
 def small_housing(folder: Path) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.book.conftest import ROOT, STUDIES, run
-from tests.book.test_chapters import QUICK
+from tests.book.conftest import BUILD, ROOT, STUDIES, run
+from tests.book.test_build import SECOND
+from tests.book.test_chapters import small_housing
 
 PAGES = ("book/how-to-use.md", "README.md")
 
@@ -44,24 +45,28 @@ def test_make_command(command: str) -> None:
         assert "-p 'p=0.5' -p 'widths=[64,128]'" in done.stdout
 
 
-@pytest.mark.parametrize("command", [c for c in commands() if not c.startswith("make")])
+def test_builds_are_those_of_other_tests() -> None:
+    """Catches a build that is printed on the pages and made by no test."""
+    assert {c for c in commands() if c.startswith("studies book")} == {BUILD, SECOND}
+
+
+@pytest.mark.parametrize(
+    "command", [c for c in commands() if not c.startswith(("make", "studies book"))]
+)
 def test_studies_command(command: str, checkout: Path, tmp_path: Path) -> None:
-    """Catches a command that no longer runs as printed; runs get quick values on top."""
+    """Catches a command that no longer runs as printed; runs start from small values."""
     program, *arguments = shlex.split(command)
     assert Path(program).name == "studies"
     if arguments[0] == "run" and "--help" not in arguments:
-        chapter = arguments[1]
-        quick = [f"-p{k}={v}" for k, v in QUICK[chapter].items()]
-        arguments = [a for a in arguments if a != "--"] + [*quick, "--out", str(tmp_path)]
-        # The real housing data need a network; test_chapters runs that task on made-up districts.
-        arguments = ["dataset=digits" if a.startswith("dataset=") else a for a in arguments]
-    if arguments[0] == "book":
-        arguments = [*arguments, *([] if "--profile" in arguments else ["--profile", "smoke"])]
-    done = run(STUDIES, *arguments, cwd=checkout)
+        arguments += ["--profile", "corner", "--out", str(tmp_path)]
+    small_housing(tmp_path / "data")
+    data = {"COMPRESSIBILITY_DATA": str(tmp_path / "data")}
+    done = run(STUDIES, *arguments, cwd=checkout, env=data)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", blocks("book/how-to-use.md", "python"))
 def test_python_block(block: str, tmp_path: Path) -> None:
     """Catches library examples that do not run as printed."""

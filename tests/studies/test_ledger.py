@@ -96,6 +96,7 @@ def test_the_data_are_strict_json(bare: Project) -> None:
     """Infinity or NaN, which JSON has not; a ledger without what is needed to repeat it."""
     data = json.loads(json.dumps(ledger(bare, "book", RECORDS), allow_nan=False))
     assert data["profile"] == "book"
+    assert data["chapters"]["part/a"]["claims"][0]["region_low"] is None
     assert data["chapters"]["part/b"]["claims"] == [EXCUSED]
     wanted = {"parameters", "fingerprint", "parts", "seconds", "date", "commit", "machine"}
     assert wanted | {"versions", "claims"} == set(data["chapters"]["part/a"])

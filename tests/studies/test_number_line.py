@@ -31,38 +31,28 @@ def centre(svg: str) -> float:
     return float(shapes(svg)["scale-value"][0].get("cx", "nan"))
 
 
-def test_an_interval_inside_the_region_is_drawn_inside_it():
-    """Catches a line that is mirrored, or parts that are laid out on different scales."""
+def test_region_interval_and_value_share_one_scale():
+    """Catches a line that is mirrored, cut to the region, or laid out on different scales."""
     svg = number_line(0.5, 0.4, 0.7, 0.0, 1.0)
     region, interval = ends(svg, "scale-region"), ends(svg, "scale-interval")
     assert region[0] < interval[0] < centre(svg) < interval[1] < region[1]
     share = (centre(svg) - region[0]) / (region[1] - region[0])
     assert share == pytest.approx(0.5, abs=0.01)
+    outside = number_line(0.371, 0.369, 0.373, 0.0, 0.313)
+    assert ends(outside, "scale-interval")[0] > ends(outside, "scale-region")[1] + LEAST
+    assert centre(number_line(0.27, 0.27, 0.27, 0.27, 0.27)) == WIDTH / 2
 
 
-def test_an_interval_outside_the_region_leaves_a_gap():
-    """Catches a scale that is cut to the region, which would make a failure look like a success."""
-    svg = number_line(0.371, 0.369, 0.373, 0.0, 0.313)
-    assert ends(svg, "scale-interval")[0] > ends(svg, "scale-region")[1] + LEAST
-
-
-def test_a_region_without_a_bound_runs_off_the_edge_and_shows_no_bound_there():
-    """Catches an infinite bound that is drawn as a wall, or that spoils the scale."""
+def test_what_has_no_end_runs_off_the_edge():
+    """Catches an infinite bound drawn as a wall, or an infinite end as ``inf`` in a coordinate."""
     below = number_line(-1.0, -1.1, -0.9, -INF, 0.0)
     assert ends(below, "scale-region")[0] == 0
     assert ends(below, "scale-region")[1] < WIDTH
     assert len(shapes(below)["scale-bound"]) == 1
-    above = number_line(1.0, 0.9, 1.1, 0.0, INF)
-    assert ends(above, "scale-region")[1] == WIDTH
-    everything = number_line(1.0, 0.9, 1.1, -INF, INF)
+    everything = number_line(1.0, 0.9, INF, -INF, INF)
     assert ends(everything, "scale-region") == (0, WIDTH)
+    assert ends(everything, "scale-interval")[1] == WIDTH
     assert "scale-bound" not in shapes(everything)
-
-
-def test_an_interval_may_be_infinite():
-    """Catches a one-sided interval that ends up as ``inf`` or ``nan`` in a coordinate."""
-    svg = number_line(1.0, 0.5, INF, 0.0, INF)
-    assert ends(svg, "scale-interval")[1] == WIDTH
 
 
 NUMBERS = (-INF, -1e308, -1.0, -1e-300, 0.0, 1e-9, 1.0, 1e12, 1e308, INF)
@@ -82,12 +72,6 @@ def test_everything_is_visible_whatever_the_numbers(value: float):
             assert end - start >= LEAST - 0.2  # coordinates have one decimal
 
 
-def test_all_at_one_point_is_drawn_in_the_middle():
-    """Catches an exact prediction that is met exactly falling off the scale."""
-    svg = number_line(0.27, 0.27, 0.27, 0.27, 0.27)
-    assert centre(svg) == WIDTH / 2
-
-
 def test_the_drawing_takes_its_colours_from_the_page_and_has_no_identifiers():
     """Catches a colour that vanishes in dark mode, and ids that repeat on a page of many claims."""
     svg = number_line(0.0, -1.0, 1.0, -2.0, 2.0)
@@ -103,11 +87,8 @@ def test_the_drawing_takes_its_colours_from_the_page_and_has_no_identifiers():
     ("numbers", "message"),
     [
         ((math.nan, 0, 1, 0, 1), "finite value"),
-        ((INF, 0, 1, 0, 1), "finite value"),
         ((0, 1, 0, 0, 1), "low <= high, got 1 and 0"),
-        ((0, math.nan, 1, 0, 1), "low <= high"),
         ((0, 0, 1, 1, 0), "region_low <= region_high, got 1 and 0"),
-        ((0, 0, 1, 0, math.nan), "region_low <= region_high"),
     ],
 )
 def test_impossible_numbers_are_refused(numbers: tuple[float, ...], message: str):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from studies.errors import ParameterError, StudiesError
+from studies.errors import StudiesError
 from studies.profiles import chapter_values, load_profile, profile_names
 from studies.project import Project
 
@@ -47,19 +47,3 @@ def test_no_profiles_at_all(bare: Project) -> None:
     (bare.book / "profiles.yml").unlink()
     with pytest.raises(StudiesError, match=r"profiles\.yml cannot be read: No such file"):
         load_profile(bare, "book")
-
-
-@pytest.mark.parametrize(
-    ("override", "said"),
-    [
-        ({"p": 1.5}, "p = 1.5 is refused: need a number with 0 < p < 1"),
-        ({"p": float("nan")}, "p = nan is refused"),
-        ({"nosuch": 1}, "nosuch is no parameter of this chapter; its parameters are: p, draws"),
-    ],
-)
-def test_values_are_checked_like_any(bare: Project, override: dict[str, float], said: str) -> None:
-    """A value that is refused on the command line yet passes in a profile."""
-    with pytest.raises(ParameterError) as caught:
-        chapter_values(bare.chapter("part/alpha"), "book", {"part/alpha": override})
-    start = "book/profiles.yml, profile book, chapter part/alpha: "
-    assert str(caught.value).startswith(start + said)

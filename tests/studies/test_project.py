@@ -86,6 +86,7 @@ def test_bad_front_matter_is_named(bare: Project) -> None:
     [
         ("# The first chapter", "The first chapter", "need a first line `# Title`"),
         (":tags: [parameters]", ":tags: [other]", "must be tagged `parameters`"),
+        ("code-cell", "code-text", "the first code cell must be tagged `parameters`"),
         ("p: Probability = 0.3", "p: Probability = 3.0", "default of p = 3.0 is refused"),
         ("p: Probability = 0.3", "p: Probability = (0.3", "parameters cell: '(' was never closed"),
     ],
@@ -98,13 +99,6 @@ def test_chapters_against_the_rules(bare: Project, old: str, new: str, said: str
         _ = chapter.title, chapter.parameters
     assert str(caught.value).startswith("part/alpha: ")
     assert said in str(caught.value)
-
-
-def test_a_chapter_without_code_has_no_parameters_cell(bare: Project) -> None:
-    """An IndexError for a chapter that has only text."""
-    (bare.book / "part" / "alpha.md").write_text(toy.FRONT + "# Title\n")
-    with pytest.raises(ChapterError, match="the first code cell must be tagged `parameters`"):
-        _ = bare.chapter("part/alpha").parameters
 
 
 def test_cell_ids_are_fixed(bare: Project) -> None:

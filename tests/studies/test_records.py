@@ -17,9 +17,9 @@ def alpha(project: Project) -> Path:
     return executed_path(project, "book", "part/alpha")
 
 
-def test_a_good_record(built: Project) -> None:
+def test_a_good_record(written: Project) -> None:
     """A note that does not say what was run, when, where and from what."""
-    record = read_record(alpha(built))
+    record = read_record(alpha(written))
     assert record is not None
     note = record.note
     assert note["chapter"] == "part/alpha"
@@ -32,9 +32,9 @@ def test_a_good_record(built: Project) -> None:
     assert stale_because(record, note["parts"]) == []
 
 
-def test_a_missing_or_torn_record_is_none(built: Project) -> None:
+def test_a_missing_or_torn_record_is_none(written: Project) -> None:
     """Half a notebook, or another file, taken for a run."""
-    path = alpha(built)
+    path = alpha(written)
     whole = path.read_bytes()
     for length in range(0, len(whole) - 1, len(whole) // 40):
         path.write_bytes(whole[:length])
@@ -48,19 +48,13 @@ def test_a_missing_or_torn_record_is_none(built: Project) -> None:
 
 
 @pytest.mark.parametrize("place", ['"text/html"', '"p": 0.3', "estimates", "toy/draw.py", '"id"'])
-def test_a_flipped_bit_is_seen(built: Project, place: str) -> None:
+def test_a_flipped_bit_is_seen(written: Project, place: str) -> None:
     """A changed output, parameter or note in a file that is still a valid notebook."""
-    path = alpha(built)
+    path = alpha(written)
     whole = path.read_bytes()
     position = whole.index(place.encode()) + 2
     path.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
     assert read_record(path) is None
-
-
-def test_an_edited_output_is_seen(built: Project) -> None:
-    """A result that somebody, or a disk, has changed."""
-    toy.edit(alpha(built), "✓", "✗")
-    assert read_record(alpha(built)) is None
 
 
 def test_the_commit_is_noted(bare: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,6 +155,7 @@ def test_files_that_are_none_of_ours(bare: Project, text: str) -> None:
         results.kept("toy-means")
 
 
+@pytest.mark.kernel
 def test_a_run_keeps_results_only_when_asked(bare: Project, tmp_path: Path) -> None:
     """Results written by any run, results lost on the way, an output left on the page."""
     recording(bare)
@@ -188,6 +189,7 @@ def test_a_run_keeps_results_only_when_asked(bare: Project, tmp_path: Path) -> N
     assert results.MIME not in record.path.read_text()
 
 
+@pytest.mark.kernel
 def test_a_chapter_shows_what_another_run_kept(bare: Project, tmp_path: Path) -> None:
     """A worker, or an --out elsewhere, from which the kept files cannot be found."""
     put(bare, result={"mean": 0.25})
@@ -198,6 +200,7 @@ def test_a_chapter_shows_what_another_run_kept(bare: Project, tmp_path: Path) ->
     assert notebook.cells[2].outputs[0].data == {"text/plain": "0.25"}
 
 
+@pytest.mark.kernel
 def test_a_name_recorded_twice_breaks_the_chapter(bare: Project) -> None:
     """Two results under one name, of which the file would hold either."""
     recording(bare, "from studies import record\nfor i in range(2):\n    record('x', i)")
@@ -305,13 +308,3 @@ def test_names_are_typed_out(bare: Project, cell: str, problems: list[str]) -> N
     for one, what in zip(found, problems, strict=True):
         assert one.startswith("book/part/beta.md:")
         assert what in one
-
-
-def test_the_functions_are_part_of_every_page() -> None:
-    """A change of how results are read that leaves the pages as they were."""
-    project = Project(toy.REPOSITORY)
-    chapter = project.chapter("wide-networks/greedy-compression")
-    values = {name: p.default for name, p in chapter.parameters.items()}
-    found = fingerprint(project, chapter, values)
-    assert "lib/studies/results.py" in found
-    assert "lib/studies/keeping.py" not in found

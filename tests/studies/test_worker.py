@@ -21,6 +21,7 @@ def write(path: Path, *cells: str) -> Path:
     return path
 
 
+@pytest.mark.kernel
 def test_execution_reports_and_strips(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Times in the notebook, with which no two runs are equal; a builder that hears nothing."""
     source = write(tmp_path / "in.ipynb", "x = 2", "x")
@@ -35,6 +36,7 @@ def test_execution_reports_and_strips(tmp_path: Path, capfd: pytest.CaptureFixtu
     assert events == [{"event": "cell", "index": i, "total": 2} for i in range(2)]
 
 
+@pytest.mark.kernel
 def test_a_cell_that_takes_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A build that waits for ever, or a timeout without a word."""
     monkeypatch.setattr(worker, "CELL_TIMEOUT", 1)

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import nbformat
+
+from studies import below, claim
+from studies.book import plan
+from studies.project import Project
+from studies.records import Record, write_record
+from studies.runner import Job, prepared_notebook
 
 REPOSITORY = Path(__file__).parents[2]
 FRONT = """\
@@ -192,8 +202,6 @@ BIBLIOGRAPHY = """\
 
 def write_toy(root: Path) -> Path:
     """Write the toy book, with this repository's configuration, below ``root``."""
-    import textwrap
-
     shutil.copy(REPOSITORY / "_config.yml", root)
     shutil.copytree(REPOSITORY / "book" / "_static", root / "book" / "_static")
     files = {f"book/{name}.md": text for name, text in PAGES.items()}
@@ -234,17 +242,40 @@ def tree(root: Path) -> dict[str, bytes]:
     }
 
 
-def command(*arguments: str) -> list[str]:
-    """The command line ``studies`` in this environment."""
-    return [str(Path(sys.executable).with_name("studies")), *arguments]
+def pretend_to_run(project: Project, job: Job, **note: Any) -> Record:
+    """What a run of the job would leave, made without a kernel."""
+    measured = SimpleNamespace(value=1, low=0.5, high=1.5, n=12)
+    made = claim("thm-toy.decay", says="it falls", measured=measured, predicted=below(2), over="x")
+    notebook = prepared_notebook(job.chapter, job.values)
+    output = nbformat.v4.new_output("display_data", data={"text/html": str(made)})
+    next(c for c in reversed(notebook.cells) if c.cell_type == "code").outputs = [output]
+    values = {"parameters": dict(job.values), "profile": job.profile}
+    known = {"claims": [made.as_json()], "results": {}, "seconds": 1.0, **values, **note}
+    return write_record(project, job.chapter, job.target, notebook, known, job.parts)
 
 
-def studies(root: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def pretend_to_build(project: Project) -> None:
+    """What a build would leave, made without a kernel or the renderer."""
+    for job in plan(project, "book"):
+        pretend_to_run(project, job)
+    (project.build / ".lock").touch()
+    (project.build / "html").mkdir()
+    (project.build / "html" / "index.html").write_text("the last good book")
+
+
+def command(*arguments: str, renders: bool = True) -> list[str]:
+    """The command line ``studies`` in this environment; it may render in name only."""
+    program = [str(Path(sys.executable).with_name("studies"))]
+    pretend = (
+        "from studies import book, cli\n"
+        "book.render = lambda project, *_: project.build / 'html' / 'index.html'\n"
+        "cli.main()"
+    )
+    return [*(program if renders else [sys.executable, "-c", pretend]), *arguments]
+
+
+def studies(root: Path, *arguments: str, renders: bool = True) -> subprocess.CompletedProcess[str]:
     """Run ``studies`` in a process of its own."""
     return subprocess.run(
-        command(*arguments),
-        cwd=root,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
+        command(*arguments, renders=renders), cwd=root, capture_output=True, text=True
     )

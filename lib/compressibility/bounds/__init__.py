@@ -1,1 +1,1 @@
-"""."""
+"""Bounds of the papers, formulas of numbers that can be measured."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Set
 from importlib import resources
@@ -117,7 +118,8 @@ def _check_chapter(chapter: Chapter) -> Iterator[Problem]:
     labels = set(re.findall(r"^:label:\s*(\S+)", text, flags=re.MULTILINE))
     for index, tree in chapter.code():
         if index != chapter.parameters_index:
-            for line, what in (*_check_code(tree), *_check_kept(tree), *_check_ids(tree, labels)):
+            found = (_check_code(tree), _check_floors(tree), _check_kept(tree))
+            for line, what in (*itertools.chain(*found), *_check_ids(tree, labels)):
                 yield Problem(f"{where}:{chapter.line_of(index, line)}", what)
 
 
@@ -146,6 +148,41 @@ def _check_code(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 "makes a claim that is not shown, so it would be lost; let it end its cell, or "
                 "write display(claim(…))",
             )
+
+
+def _check_floors(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """A share of a number is counted by the library, exactly."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="math"), attr="floor" | "trunc")):
+                floors = True
+            case ast.Call(func=ast.Name(id="floor" | "trunc")):
+                floors = True
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="np"), attr="floor" | "trunc")):
+                floors = any(isinstance(part, ast.Mult) for part in ast.walk(node))
+            case ast.Call(func=ast.Name(id="int"), args=[number]):
+                operators = {type(op) for op in _operators(number)}
+                floors = ast.Mult in operators and ast.FloorDiv not in operators
+            case ast.BinOp(op=ast.FloorDiv(), right=ast.Constant(value=1)):
+                floors = True
+            case _:
+                continue
+        if floors:
+            yield (
+                getattr(node, "lineno", 1),
+                "takes the floor of a float: need an exact count of a share (floats give 113 for "
+                "0.57·200)",
+            )
+
+
+def _operators(node: ast.expr) -> Iterator[ast.operator]:
+    """The arithmetic that gives a number, without that inside calls and subscripts."""
+    match node:
+        case ast.BinOp(left, op, right):
+            yield op
+            yield from (*_operators(left), *_operators(right))
+        case ast.UnaryOp(operand=operand):
+            yield from _operators(operand)
 
 
 def _check_kept(tree: ast.Module) -> Iterator[tuple[int, str]]:

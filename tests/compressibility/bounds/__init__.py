@@ -1,1 +1,1 @@
-"""Tests of the theorems' bounds."""
+"""Tests of the bounds."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-Activation = Callable[[np.ndarray], np.ndarray]
-Move = list[tuple[np.ndarray, float]]  # the new first matrix, with its probability
+from compressibility.bounds.wide_networks import LayerFacts, Seen
 
-ACTIVATIONS: tuple[Activation, ...] = (
+Outcome = tuple[np.ndarray, float]  # a new first matrix, with its probability
+Moves = Callable[[np.ndarray, int], list[Outcome]]  # of candidate number i
+
+ACTIVATIONS: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
     np.tanh,
     np.sin,  # |φ''| reaches 1
     lambda x: x,
@@ -21,30 +23,45 @@ ACTIVATIONS: tuple[Activation, ...] = (
 
 @dataclass(frozen=True)
 class Block:
-    """Two layers with their inputs, dense and compressed."""
+    """Two layers with their inputs, dense and compressed; a wide layer is followed by nothing."""
 
     W1: np.ndarray  # (n2, n1)
     W2: np.ndarray  # (n3, n2)
     X: np.ndarray  # (samples, n1)
     Y: np.ndarray  # (samples, n1) the compressed inputs x'
-    phi: Activation
+    phi: Callable[[np.ndarray], np.ndarray] = lambda x: x
 
     def psi(self, A: np.ndarray) -> float:
         """Give the error of the block with the first matrix A, by a forward pass."""
         gap = (self.phi(self.X @ self.W1.T) - self.phi(self.Y @ A.T)) @ self.W2.T
         return float((gap**2).sum(1).mean())
 
-    def numbers(self) -> dict[str, float]:
-        """Measure what the bounds ask for, entries for norms of blocks."""
-        return {
-            "input_error": float(((self.X - self.Y) ** 2).sum(1).mean()),
-            "sigma1": float(np.linalg.norm(self.W1, 2)),
-            "sigma2": float(np.linalg.norm(self.W2, 2)),
-            "nu1": float(np.abs(self.W1).max()),
-            "nu2": float(np.abs(self.W2).max()),
-            "theta": float(np.sqrt((self.Y**2).sum(1).max())),
-            "n3": len(self.W2),
-        }
+    def facts(self, group: int = 1) -> tuple[LayerFacts, LayerFacts, Seen]:
+        """Measure what the bounds ask for, in blocks of group × group."""
+        radius = float(np.sqrt((self.Y**2).sum(1).max()))
+        error = float(((self.X - self.Y) ** 2).sum(1).mean())
+        return measured(self.W1, group), measured(self.W2, group), Seen(radius, error)
+
+
+def measured(W: np.ndarray, group: int = 1) -> LayerFacts:
+    """Measure a matrix by eigenvalues, block by block."""
+    rows, columns = (range(0, n, group) for n in W.shape)
+    parts = [W[i : i + group, j : j + group] for i in rows for j in columns]
+    norm, *others = (math.sqrt(np.linalg.eigvalsh(A @ A.T).max()) for A in (W, *parts))
+    return LayerFacts(norm, max(others), len(columns), len(rows), group)
+
+
+def wide_layer(W: np.ndarray, X: np.ndarray, Y: np.ndarray) -> Block:
+    return Block(W, np.eye(len(W)), X, Y)
+
+
+def case_a() -> Block:
+    """Build case A of the theory sheet."""
+    draw = np.random.default_rng(0).standard_normal
+    W = draw((8, 30)) / math.sqrt(30)
+    X = draw((64, 30))
+    X /= np.linalg.norm(X, axis=1).max()
+    return wide_layer(W, X, X + 0.3 * draw((64, 30)) / math.sqrt(30))
 
 
 def case_b() -> tuple[Block, np.ndarray]:
@@ -58,71 +75,78 @@ def case_b() -> tuple[Block, np.ndarray]:
 
 
 def random_block(seed: int, n1: int, n2: int, n3: int, *, scale: float = 1.0) -> Block:
-    """Draw a block; every third one inherits no error."""
+    """Draw a block, or a wide layer if n3 = 0; every third one inherits no error."""
     generator = np.random.default_rng(seed)
     X = generator.standard_normal((6, n1)) * generator.uniform(0.2, 1.5, n1)
     noise = 0.0 if seed % 3 == 0 else generator.uniform(0, 0.5)
-    return Block(
-        W1=generator.standard_normal((n2, n1)) * generator.uniform(0.2, 1.5) * scale,
-        W2=generator.standard_normal((n3, n2)) * generator.uniform(0.2, 1.5),
-        X=X,
-        Y=X + noise * generator.standard_normal((6, n1)),
-        phi=ACTIVATIONS[seed % len(ACTIVATIONS)],
-    )
+    W1 = generator.standard_normal((n2, n1)) * generator.uniform(0.2, 1.5) * scale
+    W2 = generator.standard_normal((n3, n2)) * generator.uniform(0.2, 1.5)
+    Y = X + noise * generator.standard_normal((6, n1))
+    if not n3:
+        return wide_layer(W1, X, Y)
+    return Block(W1, W2, X, Y, ACTIVATIONS[seed % len(ACTIVATIONS)])
 
 
-def largest_block(matrix: np.ndarray, group: int) -> float:
-    """Give the largest operator norm of a group × group block."""
-    rows, columns = matrix.shape
-    return max(
-        float(np.linalg.norm(matrix[i : i + group, j : j + group], 2))
-        for i in range(0, rows, group)
-        for j in range(0, columns, group)
-    )
+def pruned(p: float) -> Moves:
+    """Single weights: kept and enlarged, or zero."""
+    return _moves([(1 / p, p), (0.0, 1 - p)], lambda A, i: np.unravel_index(i, A.shape))
 
 
-def entry_moves(scale_to: Callable[[float], Sequence[tuple[float, float]]]) -> Callable[..., Move]:
-    """Make candidates of single entries: index → outcomes of that entry."""
+def rows(p: float, group: int) -> Moves:
+    """Groups of rows, pruned whole."""
+    return _moves([(1 / p, p), (0.0, 1 - p)], lambda _, i: slice(i * group, (i + 1) * group))
 
-    def moves(A: np.ndarray, index: int) -> Move:
-        outcomes = []
-        for value, chance in scale_to(A.flat[index]):
+
+def columns(p: float, group: int) -> Moves:
+    """Groups of columns, pruned whole."""
+    whole = slice(None)
+    place = lambda _, i: (whole, slice(i * group, (i + 1) * group))  # noqa: E731
+    return _moves([(1 / p, p), (0.0, 1 - p)], place)
+
+
+def quantized(largest: float, k: int) -> Moves:
+    """Single weights: the two neighbours on the grid of step largest/k, 0 among its levels."""
+
+    def moves(A: np.ndarray, index: int) -> list[Outcome]:
+        w, step = A.flat[index], largest / k
+        level = min(math.floor(abs(w) / step), k - 1)
+        up, outcomes = abs(w) / step - level, []
+        for steps, chance in ((level + 1, up), (level, 1 - up)):
             changed = A.copy()
-            changed.flat[index] = value
+            changed.flat[index] = math.copysign(steps * step, w)
             outcomes.append((changed, chance))
         return outcomes
 
     return moves
 
 
-def row_moves(p: float, group: int) -> Callable[..., Move]:
-    """Make candidates of groups of rows: kept and enlarged, or zero."""
-
-    def moves(A: np.ndarray, index: int) -> Move:
+def _moves(factors: list[tuple[float, float]], place: Callable[..., object]) -> Moves:
+    def moves(A: np.ndarray, index: int) -> list[Outcome]:
         outcomes = []
-        for factor, chance in ((1 / p, p), (0.0, 1 - p)):
+        for factor, chance in factors:
             changed = A.copy()
-            changed[index * group : (index + 1) * group] *= factor
+            changed[place(A, index)] *= factor
             outcomes.append((changed, chance))
         return outcomes
 
     return moves
 
 
-def exact_mean(
-    block: Block, moves: Callable[..., Move], candidates: int, steps: int, *, worst: bool = False
-) -> float:
+def pick(block: Block, moves: Moves, A: np.ndarray, left: tuple[int, ...]) -> int:
+    """Choose as Algorithm 1: the least absolute expected change, by forward passes."""
+    now = block.psi(A)
+    scores = [abs(sum(chance * (block.psi(B) - now) for B, chance in moves(A, i))) for i in left]
+    return left[int(np.argmin(scores))]
+
+
+def exact_mean(block: Block, moves: Moves, candidates: int, steps: int) -> float:
     """Average Psi over every outcome of the literal greedy, whose order depends on the draws."""
 
     def descend(A: np.ndarray, left: tuple[int, ...], steps: int) -> float:
-        now = block.psi(A)
         if not steps:
-            return now
-        scores = [
-            abs(sum(chance * (block.psi(B) - now) for B, chance in moves(A, i))) for i in left
-        ]
-        pick = left[int(np.argmax(scores) if worst else np.argmin(scores))]
-        rest = tuple(i for i in left if i != pick)
-        return sum(chance * descend(B, rest, steps - 1) for B, chance in moves(A, pick))
+            return block.psi(A)
+        chosen = pick(block, moves, A, left)
+        rest = tuple(i for i in left if i != chosen)
+        return sum(chance * descend(B, rest, steps - 1) for B, chance in moves(A, chosen))
 
     return descend(block.W1, tuple(range(candidates)), steps)

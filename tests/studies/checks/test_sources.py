@@ -151,6 +151,22 @@ def test_claims_must_be_shown(bare: Project, code: str, lost: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        *(("math.floor(half)", 1), ("from math import floor\nfloor(half)", 1)),
+        *(("np.floor(share * n)", 1), ("int(share * len(x) + 1e-9)", 1), ("share * n // 1", 1)),
+        *(("int(-(share * n))", 1), ("x[: int(n * share)]", 1)),
+        *(("np.floor(low)", 0), ("int((x > 2 * y).sum())", 0), ("int(2 * n // 3)", 0)),
+        *(("count(share, n)", 0), ("(x * levels).floor()", 0), ("n // 2", 0), ("int(x)", 0)),
+    ],
+)
+def test_shares_are_counted_exactly(bare: Project, code: str, found: int) -> None:
+    """113 of 200 for a share of 0.57; a false alarm on limits, sums, whole numbers, grids."""
+    (bare.book / "part" / "alpha.md").write_text(toy.chapter(code))
+    assert len([p for p in said(bare) if "need an exact count of a share" in p]) == found
+
+
+@pytest.mark.parametrize(
     ("label", "missing"), [("thm-toy.other", 0), ("thm-other.decay", 1), ("thm-toy-2.decay", 1)]
 )
 def test_claims_belong_to_a_statement_of_their_page(

@@ -1,0 +1,1 @@
+"""Hold networks against what the theorems ask of them."""

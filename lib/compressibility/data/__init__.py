@@ -1,0 +1,1 @@
+"""Data sets by name, from archives or from scikit-learn."""

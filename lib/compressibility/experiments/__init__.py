@@ -1,0 +1,1 @@
+"""Experiments of the papers: what they measure, bound and published."""

@@ -1,0 +1,1 @@
+"""Figures of the book: one style, and the layouts that recur."""

@@ -1,0 +1,1 @@
+"""Layers and networks without biases, dense and convolutional alike."""

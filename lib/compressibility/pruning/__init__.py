@@ -1,0 +1,1 @@
+"""Draws, cuts, and the randomized greedy compression of layers, blocks and networks."""

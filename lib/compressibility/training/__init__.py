@@ -1,0 +1,1 @@
+"""One loop and one recipe that train a batch of networks."""

@@ -1,0 +1,216 @@
+"""The training loop: a batch against single runs, against plain PyTorch, and its hooks."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from compressibility.models.network import convnet, mlp
+from compressibility.training.loop import Training, train
+
+SEEDS = (5, 2, 9)
+
+
+def samples(loss, count=22):
+    source = torch.Generator().manual_seed(0)
+    x = torch.randn((count, 4), generator=source, dtype=torch.float64)
+    if loss == "mse":
+        return x, torch.randn((count, 3), generator=source, dtype=torch.float64)
+    return x, torch.randint(3, (count,), generator=source)
+
+
+def run(network, x, y, *, loss="cross_entropy", seeds=SEEDS, hooks=(), **changes):
+    how = {"optimizer": "sgd", "learning_rate": 0.05, "epochs": 3, "batch_size": 5} | changes
+    return train(network, x, y, Training(**how), loss=loss, seeds=seeds, hooks=hooks)
+
+
+def network(seeds=SEEDS):
+    return mlp([4, 8, 3], activation="tanh", seeds=seeds, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        {"optimizer": "adam", "learning_rate": 0.01},
+        {"optimizer": "adam", "learning_rate": 0.01, "weight_decay": 0.1},
+        {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.01},
+    ],
+    ids=["adam", "adam, decay", "sgd, momentum"],
+)
+def test_a_batch_equals_single_runs(loss, optimizer):
+    """Catches networks that share gradients, minibatches or optimizer state."""
+    x, y = samples(loss)
+    together = network()
+    history = run(together, x, y, loss=loss, **optimizer)
+    for e, seed in enumerate(SEEDS):
+        alone = network((seed,))
+        single = run(alone, x, y, loss=loss, seeds=(seed,), **optimizer)
+        for stacked, own in zip(together.weights, alone.weights, strict=True):
+            torch.testing.assert_close(stacked[e], own[0], rtol=0, atol=1e-10)
+        torch.testing.assert_close(history.losses[:, e], single.losses[:, 0], rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_single_run_is_plain_pytorch(loss, optimizer):
+    """Catches a scaled loss, a missed zero_grad, a lost last batch: against a loop by hand."""
+    x, y = samples(loss)
+    ours = network((7,))
+    plain = ours.as_sequential(0)
+    kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[optimizer]
+    steps = kind(plain.parameters(), lr=0.03)
+    order, expected = torch.Generator().manual_seed(7), []
+    for _ in range(2):
+        for batch in torch.randperm(22, generator=order).split(5):
+            steps.zero_grad()
+            if loss == "mse":
+                value = nn.functional.mse_loss(plain(x[batch]), y[batch], reduction="sum")
+                value = value / len(batch)
+            else:
+                value = nn.functional.cross_entropy(plain(x[batch]), y[batch])
+            value.backward()
+            steps.step()
+            expected.append(value.item())
+    changes = {"loss": loss, "optimizer": optimizer, "learning_rate": 0.03, "epochs": 2}
+    history = run(ours, x, y, seeds=(7,), **changes)
+    assert history.losses[:, 0].tolist() == pytest.approx(expected, rel=1e-10)
+    assert (history.steps_per_epoch, history.losses.dtype) == (5, torch.float64)
+    for linear, weight in zip(plain[::2], ours.weights, strict=True):
+        torch.testing.assert_close(weight[0], linear.weight, rtol=1e-10, atol=1e-12)
+
+
+def test_same_seeds_same_weights_and_no_global_state():
+    """Catches randomness from anywhere but the seeds."""
+    x, y = samples("cross_entropy")
+    before = torch.get_rng_state()
+    one, two = network(), network()
+    run(one, x, y)
+    run(two, x, y)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(a, b) for a, b in zip(one.weights, two.weights, strict=True))
+    other = network()
+    run(other, x, y, seeds=(6, 2, 9))
+    assert not torch.equal(other.weights[0][0], one.weights[0][0])
+    assert torch.equal(other.weights[0][1:], one.weights[0][1:])
+
+
+def test_convolutions_train_as_if_alone():
+    """Catches gradients that reach another network through its kernels."""
+    x, y = torch.randn((12, 16), generator=torch.Generator().manual_seed(1)), torch.arange(12) % 3
+    both, alone = (convnet([1, 4, 2], outputs=3, size=4, seeds=s) for s in ((0, 1), (1,)))
+    options = {"optimizer": "adam", "learning_rate": 1e-2, "epochs": 8, "batch_size": 6}
+    history = run(both, x, y, seeds=(0, 1), **options)
+    run(alone, x, y, seeds=(1,), **options)
+    torch.testing.assert_close(both(x)[1], alone(x)[0], rtol=1e-4, atol=1e-5)
+    assert bool((history.losses[-2:].mean(0) < history.losses[:2].mean(0)).all())
+
+
+def test_training_fits_a_linear_map():
+    """Catches a step uphill: noiseless linear regression goes to zero loss."""
+    x, _ = samples("mse")
+    truth = torch.tensor([[1.0, -2.0, 0.5, 3.0]], dtype=torch.float64)
+    linear = mlp([4, 1], activation="identity", seeds=(0,), dtype=torch.float64)
+    changes = {"loss": "mse", "learning_rate": 0.1, "epochs": 200, "batch_size": 22}
+    run(linear, x, x @ truth.T, seeds=(0,), **changes)
+    torch.testing.assert_close(linear.weights[0][0], truth, rtol=1e-6, atol=1e-6)
+
+
+def test_hooks_see_each_step_and_may_move_the_weights():
+    """Catches hooks called before the step, at other steps, or whose changes are lost."""
+    x, y = samples("cross_entropy")
+    seen, trained = [], network()
+
+    def record(module, step, losses):
+        assert module is trained
+        assert not torch.is_grad_enabled()
+        seen.append((step, losses.clone(), module.weights[0].clone()))
+
+    def forget(module, *_):
+        module.weights[1].zero_()
+
+    history = run(trained, x, y, hooks=[record, forget])
+    assert [step for step, _, _ in seen] == list(range(15))
+    assert torch.equal(torch.stack([losses for _, losses, _ in seen]), history.losses)
+    assert trained.weights[1].abs().max().item() == 0.0
+    assert history.losses[1:].numpy() == pytest.approx(math.log(3), rel=1e-12)
+    first = network()
+    assert not torch.equal(seen[0][2], first.weights[0])
+    assert torch.equal(seen[-1][2], trained.weights[0])
+
+
+def test_any_stacked_module_trains():
+    """Catches a loop that knows only perceptrons on flat inputs."""
+
+    class Flat(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(2, 3, 4, dtype=torch.float64))
+
+        def forward(self, x):
+            return x.flatten(2) @ self.weight.mT
+
+    x, y = samples("cross_entropy")
+    module = Flat()
+    history = run(module, x.reshape(-1, 2, 2), y, seeds=(0, 1))
+    assert history.losses[0].tolist() == pytest.approx([math.log(3)] * 2, rel=1e-12)
+    assert module.weight.abs().max().item() > 0
+
+
+class _Wrong(nn.Module):
+    """Three networks by its parameters, one by its outputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(3, 4, dtype=torch.float64))
+
+    def forward(self, x):
+        return x[0] @ self.weight.mT
+
+
+def bad(**changes):
+    x, y = samples(changes.get("loss", "cross_entropy"))
+    x, y = changes.pop("x", x), changes.pop("y", y)
+    trained = changes.pop("network", network())
+    before = [weight.detach().clone() for weight in trained.parameters()]
+    try:
+        run(trained, x, y, **changes)
+    finally:
+        now = trained.parameters()
+        assert all(torch.equal(a, b.detach()) for a, b in zip(before, now, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"learning_rate": 0.0}, "need 0 < learning_rate < inf, got 0.0"),
+        ({"learning_rate": math.nan}, "need 0 < learning_rate < inf, got nan"),
+        ({"epochs": 0}, "need a whole epochs >= 1"),
+        ({"samples": 0}, "need a whole samples >= 1"),
+        ({"weight_decay": math.nan}, "need 0 <= weight_decay"),
+        ({"batch_size": 23}, "need 1 <= batch_size <= 22, got 23"),
+        ({"batch_size": 0}, "need a whole batch_size >= 1"),
+        ({"seeds": (1, 2)}, "need 3 seeds, one per network, got 2"),
+        ({"momentum": 1.0}, "need 0 <= momentum < 1"),
+        ({"optimizer": "adam", "momentum": 0.5}, "need momentum = 0 with adam"),
+        ({"weight_decay": -1.0}, "need 0 <= weight_decay"),
+        ({"loss": "hinge"}, "need loss in .*'hinge'"),
+        ({"optimizer": "lion"}, "need optimizer in .*'lion'"),
+        ({"x": torch.ones(22, 4)}, "need inputs of dtype torch.float64, got torch.float32"),
+        ({"x": torch.full((22, 4), math.nan).double()}, "need finite inputs"),
+        ({"x": torch.ones(21, 4).double()}, "need as many targets as inputs, got 22 and 21"),
+        ({"x": torch.ones(22, 5).double()}, "need inputs"),
+        ({"y": torch.ones(22).double()}, "need targets of dtype torch.int64"),
+        ({"y": torch.ones(22, 1).long()}, r"need targets \(N,\) for cross_entropy"),
+        ({"y": torch.full((22,), 3)}, r"need 0 <= targets < 3, got 3\.\.3"),
+        ({"loss": "mse", "y": torch.ones(22, 1).double()}, r"need targets \(N, 3\) for mse"),
+        ({"loss": "mse", "y": torch.ones(22, 3)}, "need targets of dtype torch.float64"),
+        ({"network": nn.Identity()}, "need parameters with one first axis"),
+        ({"network": _Wrong()}, r"need a network with outputs \(3, B, outputs\), got \(1, 3\)"),
+    ],
+)
+def test_bad_arguments_are_refused_before_work(changes, message):
+    """Catches a run that fails after a step, or an error that does not name the argument."""
+    with pytest.raises(ValueError, match=message):
+        bad(**changes)

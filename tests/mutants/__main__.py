@@ -1,0 +1,141 @@
+"""``make mutants``: put each fault into the library, and see that its test fails.
+
+``python -m tests.mutants [MODULE …]``; without names, the lists ``MUTANTS`` of all modules of this
+folder.  First all tests run on the library as it is.  Then each mutant runs in a fork of this
+process, which has loaded the libraries already: the fork forgets the project's modules, and finds
+the changed text in place of the module's file.  Only a failed test is a kill.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import importlib.util
+import os
+import pkgutil
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import CodeType
+
+import pytest
+
+import tests.mutants
+from tests.mutants import Mutant
+
+LIB = Path(__file__).parents[2] / "lib"
+PROJECT = ("compressibility", "studies", "tests")
+SECONDS = 60  # for one mutant
+AT_A_TIME = 2
+
+
+def source_of(mutant: Mutant) -> Path:
+    """The file of the mutant's module."""
+    path = LIB.joinpath(*mutant.module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def broken(mutant: Mutant) -> str | None:
+    """Why this is no mutant, if it is none."""
+    path = source_of(mutant)
+    if not path.is_file():
+        return f"no module {mutant.module}"
+    times = path.read_text(encoding="utf8").count(mutant.old)
+    if times != 1:
+        return f"need {mutant.old!r} once in {mutant.module}, found it {times} times"
+    return None if mutant.old != mutant.new else "old and new are the same"
+
+
+class _Text(importlib.machinery.SourceFileLoader):
+    """Finds the mutant's module, and loads the changed text in place of its file."""
+
+    def __init__(self, mutant: Mutant) -> None:
+        super().__init__(mutant.module, str(source_of(mutant)))
+        self.text = Path(self.path).read_text(encoding="utf8").replace(mutant.old, mutant.new)
+
+    def find_spec(self, name: str, *_: object) -> importlib.machinery.ModuleSpec | None:
+        if name != self.name:
+            return None
+        folder = [str(Path(self.path).parent)] if self.path.endswith("__init__.py") else None
+        return importlib.util.spec_from_file_location(
+            name, self.path, loader=self, submodule_search_locations=folder
+        )
+
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002
+        return compile(self.text, self.path, "exec", dont_inherit=True)
+
+
+def run_tests(*tests: str) -> int:
+    """Run tests in this process; return pytest's exit code."""
+    quiet = ["-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    return int(pytest.main(["-x", "-q", *quiet, *tests]))
+
+
+def start(mutant: Mutant) -> int:
+    """Run the mutant's test in a fork; return the fork's number."""
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 99  # neither a pass nor a failed test, whatever happens here
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(1, 2)
+        signal.alarm(SECONDS)
+        for name in list(sys.modules):
+            if name.partition(".")[0] in PROJECT:
+                del sys.modules[name]
+        sys.meta_path.insert(0, _Text(mutant))  # type: ignore[arg-type]
+        code = run_tests(mutant.test)
+    finally:
+        os._exit(code)
+
+
+def run(mutants: Sequence[Mutant]) -> int:
+    """Run all mutants; print what survives and what is broken; 0 if every mutant was killed."""
+    began = time.monotonic()
+    wrong = {mutant.name: what for mutant in mutants if (what := broken(mutant))}
+    good = [mutant for mutant in mutants if mutant.name not in wrong]
+    names = [mutant.name for mutant in mutants]
+    wrong |= {name: "two mutants of this name" for name in names if names.count(name) > 1}
+    if good and run_tests(*dict.fromkeys(mutant.test for mutant in good)) != 0:
+        print("the tests do not pass without mutants")
+        return 1
+    waiting, running, survivors = good[::-1], dict[int, Mutant](), []
+    while waiting or running:
+        while waiting and len(running) < AT_A_TIME:
+            mutant = waiting.pop()
+            running[start(mutant)] = mutant
+        pid, status = os.wait()
+        if pid not in running:
+            continue
+        mutant = running.pop(pid)
+        code = os.waitstatus_to_exitcode(status)
+        if code == 0:
+            survivors.append(mutant)
+        elif code == -signal.SIGALRM:
+            wrong[mutant.name] = f"its test took longer than {SECONDS} s"
+        elif code != 1:
+            wrong[mutant.name] = f"its test did not run to an end: exit code {code}"
+    for mutant in survivors:
+        print(f"survives: {mutant.name}: {mutant.old!r} → {mutant.new!r}; {mutant.test}")
+    for name, what in wrong.items():
+        print(f"broken: {name}: {what}")
+    seconds = time.monotonic() - began
+    killed = len(good) - len(survivors) - len(set(wrong) & {mutant.name for mutant in good})
+    print(f"{killed} of {len(mutants)} mutants killed in {seconds:.0f} s")
+    return int(bool(survivors or wrong))
+
+
+def gather(modules: Sequence[str]) -> list[Mutant]:
+    """The mutants of these modules; by default of all that lie in this folder."""
+    here = tests.mutants.__name__
+    found = [f"{here}.{module.name}" for module in pkgutil.iter_modules(tests.mutants.__path__)]
+    lists = [name for name in found if not name.rpartition(".")[2].startswith(("_", "test_"))]
+    return [m for name in modules or lists for m in importlib.import_module(name).MUTANTS]
+
+
+if __name__ == "__main__":
+    sys.exit(run(gather(sys.argv[1:])))
