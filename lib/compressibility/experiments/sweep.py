@@ -10,7 +10,6 @@ block :math:`(W_1, W_2)`, or :math:`W_2`, as a wide layer; the other layers stay
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -19,7 +18,7 @@ from torch import Tensor
 
 from compressibility.checks import need
 from compressibility.data.sets import Dataset
-from compressibility.dice import uniforms
+from compressibility.dice import dice
 from compressibility.experiments.curves import Curve, Point, curve_of
 from compressibility.metrics import score
 from compressibility.models.layers import Block, Layer
@@ -74,9 +73,9 @@ def sweep(
     points: dict[Kind, list[Point]] = {kind: [] for kind in layers}
     for width, network in networks.items():
         for kind in layers:
-            dice = [_dice(kind, width, seed, _convolves(network)) for seed in seeds]
+            thrown = [_dice(kind, width, seed, _convolves(network)) for seed in seeds]
             inputs = problem.train_inputs[:samples]
-            stacks = compress_layer(network, kind, inputs, cut, dice, throws)
+            stacks = compress_layer(network, kind, inputs, cut, thrown, throws)
             points[kind].append(_measure(network, kind, problem, stacks))
     return {kind: curve_of(points[kind], widths=widths, throws=throws) for kind in layers}
 
@@ -111,24 +110,15 @@ def compress_layer(
 def compress_part(
     part: Layer | Block, seen: Tensor, cut: Cut, dice: torch.Generator, throws: int
 ) -> Compressed:
-    """Compress a wide layer, or the first layer of a block, with the dice of the experiments."""
+    """Compress a wide layer, or the first layer of a block."""
     if isinstance(part, Block):
         return compress_block(part, seen, cut, dice, throws=throws)
-    _skip(part, cut, dice)
-    return compress_wide(part, seen, replace(cut, scorings=None), dice, throws=throws)
-
-
-def _skip(layer: Layer, cut: Cut, dice: torch.Generator) -> None:
-    """STREAM OF BEFORE, to be removed: one throw of single weights came before those that count."""
-    if not cut.groups:
-        uniforms(layer.weight.shape, dice)
+    return compress_wide(part, seen, cut, dice, throws=throws)
 
 
 def _dice(kind: Kind, width: int, seed: int, convolution: bool) -> torch.Generator:
-    """The dice of one network: in convolutions the same for both layers."""
-    name = [width, seed] if convolution else [width, seed, _POSITIONS[kind]]
-    state = np.random.SeedSequence(name).generate_state(1)
-    return torch.Generator().manual_seed(int(state[0]))
+    """The dice of one network: in convolutions the same for both layers, so that they pair."""
+    return dice("sweep", width, seed) if convolution else dice("sweep", kind, width, seed)
 
 
 def _convolves(network: Network) -> bool:

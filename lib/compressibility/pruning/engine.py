@@ -8,11 +8,13 @@ import math
 import torch
 from torch import Tensor
 
+from compressibility.checks import need
 from compressibility.models.layers import Block
 from compressibility.pruning.draws import Draw
 
 _CHUNK = 2**17  # numbers in a temporary: small enough to stay in a processor's cache
 _ROUNDING = 64  # lower bounds give way by so many units in the last place
+_ROOM = (1e-140, 1e140)  # and double precision the values themselves, for fourth powers too
 _SAFE = (1e-24, 1e24)  # single precision squares without loss if the greatest score lies here
 
 
@@ -58,9 +60,13 @@ class BlockScores:
     def start(cls, block: Block, inputs: Tensor, dense: Tensor, draw: Draw) -> BlockScores:
         """Return a block all of whose candidates are scored, in float64 where float32 won't do.
 
-        The greatest score tells: far below it a square of single precision is no number.
+        The greatest score tells: far below it a square of single precision is no number. Nor has
+        float64 room for all squares: ValueError where hidden values leave it.
         """
         state = cls(block, inputs, dense, draw)
+        hidden, above = (float(values.abs().max()) for values in (state.after, state.w2))
+        for size in (hidden, hidden * above):
+            need(size == 0 or _ROOM[0] < size < _ROOM[1], "values with room for squares", size)
         state.look_up(torch.arange(state.weight.numel(), device=inputs.device))
         low, high = _SAFE
         if inputs.dtype == torch.float64 or low < float(state.score.max()) < high:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from compressibility.dice import uniforms
+from compressibility.dice import dice, uniforms
 from compressibility.models.activations import ACTIVATIONS, identity
 from compressibility.models.layers import Block, Layer
 from compressibility.pruning import engine
@@ -184,3 +184,11 @@ def test_tiny_blocks_in_single_precision_are_right(small, phi):
         )
         assert torch.equal(one.taken, two.taken)
         torch.testing.assert_close(one.error, two.error, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("size", [1e-170, 1e170])
+def test_values_without_room_for_their_squares_are_refused(size):
+    """Catches scores that are all 0 or infinite in float64: an order by index, without a word."""
+    block = Block(Layer.dense(size * torch.eye(2).double()), Layer.dense([[1.0, 2.0]]), torch.relu)
+    with pytest.raises(ValueError, match="room for squares"):
+        compress_block(block, torch.eye(2).double(), Cut(Pruning(keep=0.5), 0.5), dice("room"))
