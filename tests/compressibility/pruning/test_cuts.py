@@ -287,7 +287,7 @@ BAD = [  # of which kinds, what is changed (x and other by a function of themsel
     (("rows",), {"scorings": 2}, "need scorings for the greedy order"),
     (("input filters", "output filters"), {"groups": False}, "need groups=True unless"),
     (("rows", "output filters"), {"phi": lambda z: 1e200 * z}, "need finite (linear|products)"),
-    (SINGLE[1:], {"phi": lambda z: 1e200 * z}, "need finite scores, got overflow"),
+    (SINGLE[1:], {"phi": lambda z: 1e200 * z}, "need values with room for squares"),
 ]
 
 
