@@ -71,6 +71,16 @@ def decimal(value: Share) -> Fraction:
     return Fraction(str(value))
 
 
+def plain(value: Share) -> float | Fraction:
+    """Return a fraction as it is, any other number as the Python float that prints alike.
+
+    >>> plain(np.float32(0.29))
+    0.29
+    """
+    exact = decimal(value)
+    return value if isinstance(value, Fraction) else float(exact)
+
+
 def count(share: Share, total: int) -> int:
     r"""Return :math:`\lfloor \alpha N \rfloor`, exactly: the one count of a share of N things.
 

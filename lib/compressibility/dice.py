@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -23,9 +24,10 @@ def dice(*name: str | int, device: torch.device | str = "cpu") -> torch.Generato
     """
     need(len(name) > 0, "a name", "none")
     for part in name:
-        known = isinstance(part, str | int) and not isinstance(part, bool)
+        known = isinstance(part, str | Integral) and not isinstance(part, bool)
         need(known, "a name of strings and whole numbers", repr(part))
-    digest = hashlib.sha256(json.dumps(name).encode()).digest()
+    parts = [part if isinstance(part, str) else int(part) for part in name]
+    digest = hashlib.sha256(json.dumps(parts).encode()).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big"))
 
 

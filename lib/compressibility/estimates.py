@@ -67,7 +67,8 @@ def mean(values: ArrayLike, *, level: float = 0.99, log: bool = False) -> Estima
     half = float(stats.t.ppf((1 + level) / 2, sample.size - 1)) * error
     value, low, high = centre, centre - half, centre + half
     if log:
-        value, low, high = _exp(value), _exp(low), _exp(high)
+        with np.errstate(over="ignore"):  # an end beyond the floats is infinite
+            value, low, high = np.exp([value, low, high]).tolist()
     return Estimate(value, low, high, sample.size, float(level))
 
 
@@ -129,9 +130,11 @@ def worst(estimates: Iterable[Estimate], *, side: Literal["low", "high"]) -> Est
     need(side in ("low", "high"), "side 'low' or 'high'", repr(side))
     found = list(estimates)
     need(len(found) > 0, "at least 1 estimate", "none")
-    if side == "low":
-        return min(found, key=lambda estimate: estimate.low)
-    return max(found, key=lambda estimate: estimate.high)
+    return (
+        min(found, key=lambda one: one.low)
+        if side == "low"
+        else max(found, key=lambda one: one.high)
+    )
 
 
 def exceptions(values: ArrayLike, limits: ArrayLike) -> Estimate:
@@ -149,13 +152,6 @@ def exceptions(values: ArrayLike, limits: ArrayLike) -> Estimate:
     need(not np.isnan(seen).any(), "values that are numbers", "nan")
     need(not np.isnan(most).any(), "limits that are numbers", "nan")
     return exact(int((seen > most).sum()), seen.size)
-
-
-def _exp(logarithm: float) -> float:
-    try:
-        return math.exp(logarithm)
-    except OverflowError:
-        return math.inf
 
 
 def _check_level(level: float) -> None:

@@ -4,11 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import stats
 
 from compressibility.estimates import Estimate, exact, exceptions, mean, share, slope, worst
+from tests.compressibility.helpers import refuses
 
 
 def test_mean_is_scipys():
@@ -21,18 +20,9 @@ def test_mean_is_scipys():
     assert (got.n, got.level) == (5, 0.95)
 
 
-def test_two_values_by_hand():
-    """Catches a wrong quantile: with one degree of freedom it is tan(pi level / 2) (Cauchy)."""
-    got = mean([0.0, 2.0], level=0.9)
-    assert got.high - 1 == pytest.approx(math.tan(math.pi * 0.9 / 2), rel=1e-9)
-
-
 @pytest.mark.parametrize("log", [False, True])
 def test_mean_covers_as_often_as_it_says(log):
-    """Catches an interval that is too short, 1000 samples of 4, 5 standard errors; a log left out:
-
-    of lognormal values with sigma 3 the plain interval covers their median far too rarely.
-    """
+    """Catches an interval that is too short, a log left out: 1000 samples of 4, 5 sigma."""
     rows = np.random.default_rng(0).standard_normal((1000, 4)) * 3
     found = [mean(np.exp(row) if log else row, level=0.8, log=log) for row in rows]
     covered = sum(estimate.low <= float(log) <= estimate.high for estimate in found)
@@ -58,16 +48,6 @@ def test_slope_is_scipys_row_by_row():
     assert got.value == pytest.approx(reference.value, rel=1e-10)
     assert (got.low, got.high) == pytest.approx((reference.low, reference.high), rel=1e-10)
     assert got.n == 4
-
-
-@settings(deadline=None, max_examples=25)
-@given(steep=st.floats(-5, 5), offset=st.floats(-5, 5))
-def test_slope_of_straight_lines(steep, offset):
-    """Catches an offset that leaks into the slope."""
-    x = np.array([1.0, 2.0, 4.0, 7.0])
-    got = slope(x, [steep * x + offset + shift for shift in (0.0, 10.0, -3.0)])
-    assert got.value == pytest.approx(steep, abs=1e-12)
-    assert got.high - got.low < 1e-10
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 10), (10, 10), (3, 17), (250, 1000)])
@@ -117,33 +97,26 @@ def test_fields_are_plain_numbers():
         assert {type(getattr(got, name)) for name in ("value", "low", "high", "level")} == {float}
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: mean([1.0]), "need at least 2 values for an interval, got 1"),
-        (lambda: mean([[1.0, 2.0]]), r"need values with 1 axes, got shape \(1, 2\)"),
-        (lambda: mean([1.0, math.nan]), "need finite values"),
-        (lambda: mean([1.0, 2.0], level=1.0), "need 0 < level < 1, got 1.0"),
-        (lambda: slope([1.0, 1.0], [[0.0, 1.0]] * 2), "need at least 2 different x"),
-        (lambda: slope([1.0, 2.0], [[0.0] * 3] * 2), r"need ys of shape \(rows, 2\)"),
-        (lambda: slope([1.0, 2.0], [[0.0, 1.0]]), "need at least 2 values"),
-        (lambda: share(4, 3), "need 0 <= successes <= 3, got 4"),
-        (lambda: share(0, 0), "need n >= 1, got 0"),
-        (lambda: share(1, 3, level=99), "need 0 < level < 1, got 99"),
-        (lambda: exact(math.inf, 1), "need a finite value, got inf"),
-        (lambda: exact(1.0, 0), "need n >= 1, got 0"),
-        (lambda: Estimate(1.0, 2.0, 3.0, 1, 0.9), "need low <= value <= high"),
-        (lambda: Estimate(1.0, 1.0, 1.0, 1, 0.0), "need 0 < level <= 1"),
-        (lambda: mean([1.0, 0.0], log=True), "need values > 0 on the log scale, got 0.0"),
-        (lambda: mean([1e-300, 1e300], log=True), "need a finite high, got inf"),
-        (lambda: worst([], side="low"), "need at least 1 estimate, got none"),
-        (lambda: worst([exact(1, 1)], side="least"), "need side 'low' or 'high', got 'least'"),
-        (lambda: exceptions([1.0, math.nan], 2.0), "need values that are numbers, got nan"),
-        (lambda: exceptions([1.0], math.nan), "need limits that are numbers, got nan"),
-        (lambda: exceptions([], 1.0), "need at least 1 value, got none"),
-    ],
+test_bad_arguments_are_named = refuses(
+    (lambda: mean([1.0]), "need at least 2 values for an interval, got 1"),
+    (lambda: mean([[1.0, 2.0]]), r"need values with 1 axes, got shape \(1, 2\)"),
+    (lambda: mean([1.0, math.nan]), "need finite values"),
+    (lambda: mean([1.0, 2.0], level=1.0), "need 0 < level < 1, got 1.0"),
+    (lambda: slope([1.0, 1.0], [[0.0, 1.0]] * 2), "need at least 2 different x"),
+    (lambda: slope([1.0, 2.0], [[0.0] * 3] * 2), r"need ys of shape \(rows, 2\)"),
+    (lambda: slope([1.0, 2.0], [[0.0, 1.0]]), "need at least 2 values"),
+    (lambda: share(4, 3), "need 0 <= successes <= 3, got 4"),
+    (lambda: share(0, 0), "need n >= 1, got 0"),
+    (lambda: share(1, 3, level=99), "need 0 < level < 1, got 99"),
+    (lambda: exact(math.inf, 1), "need a finite value, got inf"),
+    (lambda: exact(1.0, 0), "need n >= 1, got 0"),
+    (lambda: Estimate(1.0, 2.0, 3.0, 1, 0.9), "need low <= value <= high"),
+    (lambda: Estimate(1.0, 1.0, 1.0, 1, 0.0), "need 0 < level <= 1"),
+    (lambda: mean([1.0, 0.0], log=True), "need values > 0 on the log scale, got 0.0"),
+    (lambda: mean([1e-300, 1e300], log=True), "need a finite high, got inf"),
+    (lambda: worst([], side="low"), "need at least 1 estimate, got none"),
+    (lambda: worst([exact(1, 1)], side="least"), "need side 'low' or 'high', got 'least'"),
+    (lambda: exceptions([1.0, math.nan], 2.0), "need values that are numbers, got nan"),
+    (lambda: exceptions([1.0], math.nan), "need limits that are numbers, got nan"),
+    (lambda: exceptions([], 1.0), "need at least 1 value, got none"),
 )
-def test_bad_arguments_are_named(call, message):
-    """Catches an interval made of nothing."""
-    with pytest.raises(ValueError, match=message):
-        call()

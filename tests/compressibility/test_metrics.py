@@ -8,6 +8,7 @@ import torch
 from sklearn.metrics import accuracy_score, r2_score
 
 from compressibility.metrics import accuracy, output_error, r2, score
+from tests.compressibility.helpers import refuses
 
 
 def test_accuracy_is_scikit_learns():
@@ -28,12 +29,6 @@ def test_r2_is_scikit_learns(outputs):
     guesses = truth + rng.standard_normal((2, 40, outputs))
     got = r2(torch.from_numpy(guesses), torch.from_numpy(truth))
     assert got.tolist() == pytest.approx([r2_score(truth, one) for one in guesses], rel=1e-10)
-
-
-def test_r2_of_the_mean_is_zero():
-    """Catches a spread about anything but the mean."""
-    truth = torch.tensor([[1.0], [2.0], [6.0]])
-    assert r2(truth.mean(0).expand(3, 1), truth).item() == pytest.approx(0.0, abs=1e-12)
 
 
 def test_each_task_has_its_score():
@@ -66,30 +61,23 @@ def test_metrics_of_float32_are_summed_in_float64():
         assert output_error(weight, 0 * weight, torch.ones(2, 1)).item() == square
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: accuracy(torch.ones(3, 2), torch.zeros(4).long()), "need logits"),
-        (lambda: accuracy(torch.ones(0, 2), torch.zeros(0).long()), "N >= 1"),
-        (lambda: accuracy(torch.ones(3, 2), torch.zeros(3)), "need targets of an integer dtype"),
-        (
-            lambda: accuracy(torch.ones(2, 2), torch.tensor([0, 2])),
-            r"need 0 <= targets < 2.*0\.\.2",
-        ),
-        (lambda: accuracy(torch.ones(2, 2), torch.tensor([-1, 0])), r"got -1\.\.0"),
-        (lambda: accuracy(torch.full((1, 2), math.nan), torch.tensor([0])), "need finite logits"),
-        (lambda: r2(torch.ones(3, 1), torch.ones(3)), "need predictions"),
-        (lambda: r2(torch.ones(1, 1), torch.ones(1, 1)), "N >= 2"),
-        (lambda: r2(torch.ones(3, 1), torch.full((3, 1), 0.1)), "got a constant output"),
-        (lambda: r2(torch.full((2, 1), math.inf), torch.eye(2)[:, :1]), "need finite predictions"),
-        (lambda: r2(torch.ones(2, 1), torch.tensor([[0.0], [math.nan]])), "need finite targets"),
-        (lambda: score("ranking"), "need task in .*'classification'.* got 'ranking'"),
-        (lambda: output_error(*map(torch.ones, ((1, 2), (2, 2), (3, 2)))), "one layer's shape"),
-        (lambda: output_error(*map(torch.ones, ((1, 2), (1, 2), (3, 3)))), r"inputs \(..., N, 2\)"),
-        (lambda: output_error(torch.ones(1, 2), *[torch.ones(1, 2).double()] * 2), "one dtype"),
-    ],
+test_bad_arguments_are_named = refuses(
+    (lambda: accuracy(torch.ones(3, 2), torch.zeros(4).long()), "need logits"),
+    (lambda: accuracy(torch.ones(0, 2), torch.zeros(0).long()), "N >= 1"),
+    (lambda: accuracy(torch.ones(3, 2), torch.zeros(3)), "need targets of an integer dtype"),
+    (
+        lambda: accuracy(torch.ones(2, 2), torch.tensor([0, 2])),
+        r"need 0 <= targets < 2.*0\.\.2",
+    ),
+    (lambda: accuracy(torch.ones(2, 2), torch.tensor([-1, 0])), r"got -1\.\.0"),
+    (lambda: accuracy(torch.full((1, 2), math.nan), torch.tensor([0])), "need finite logits"),
+    (lambda: r2(torch.ones(3, 1), torch.ones(3)), "need predictions"),
+    (lambda: r2(torch.ones(1, 1), torch.ones(1, 1)), "N >= 2"),
+    (lambda: r2(torch.ones(3, 1), torch.full((3, 1), 0.1)), "got a constant output"),
+    (lambda: r2(torch.full((2, 1), math.inf), torch.eye(2)[:, :1]), "need finite predictions"),
+    (lambda: r2(torch.ones(2, 1), torch.tensor([[0.0], [math.nan]])), "need finite targets"),
+    (lambda: score("ranking"), "need task in .*'classification'.* got 'ranking'"),
+    (lambda: output_error(*map(torch.ones, ((1, 2), (2, 2), (3, 2)))), "one layer's shape"),
+    (lambda: output_error(*map(torch.ones, ((1, 2), (1, 2), (3, 3)))), r"inputs \(..., N, 2\)"),
+    (lambda: output_error(torch.ones(1, 2), *[torch.ones(1, 2).double()] * 2), "one dtype"),
 )
-def test_bad_arguments_are_named(call, message):
-    """Catches broadcasting that would give a number for things that do not fit."""
-    with pytest.raises(ValueError, match=message):
-        call()

@@ -28,7 +28,7 @@ MUTANTS = [
         ERRORS,
         'checks.need(0 < share <= 1, "0 < share <= 1", share)',
         'checks.need(0 < share < 1, "0 < share <= 1", share)',
-        f"{TESTS}/test_errors.py::test_shares_of_the_sharper_forms",
+        f"{TESTS}/test_errors.py::test_the_sharper_wide_bound_takes_a_share_of_one",
     ),
     Mutant(
         "inputs for outputs in a wide layer",
@@ -42,7 +42,7 @@ MUTANTS = [
         ERRORS,
         "sharper_growth=float(odds.variance * size * steps / 2)",
         "sharper_growth=float(odds.variance * size * steps * 2)",
-        f"{TESTS}/test_errors.py::test_quotient_of_the_exponents",
+        FORMULAS,
     ),
     Mutant(
         "the sharper growth takes the exact variance",
@@ -91,7 +91,7 @@ MUTANTS = [
         ERRORS,
         'cut.order in ("greedy", "random")',
         'cut.order in ("greedy", "random", "largest")',
-        f"{TESTS}/test_errors.py::test_refuses",
+        f"{TESTS}/test_errors.py::test_bad_arguments_are_named",
     ),
     Mutant(
         "c2 of a filter without q",
@@ -175,7 +175,7 @@ MUTANTS = [
         f"{ROOM}.widths",
         "    return high\n",
         "    return low\n",
-        f"{TESTS}/test_conditions.py::test_smallest_widths_in_closed_form",
+        f"{TESTS}/test_conditions.py::test_smallest_widths_are_smallest",
     ),
     Mutant(
         "theorem's error with one layer too few",

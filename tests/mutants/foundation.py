@@ -34,8 +34,8 @@ MUTANTS = [
     Mutant(
         "the parts of a name are joined",
         "compressibility.dice",
-        "json.dumps(name)",
-        '"".join(map(str, name))',
+        "json.dumps(parts)",
+        '"".join(map(str, parts))',
         f"{DICE}::test_names_do_not_collide",
     ),
     Mutant(
@@ -48,8 +48,8 @@ MUTANTS = [
     Mutant(
         "worst goes by the value",
         "compressibility.estimates",
-        "key=lambda estimate: estimate.low",
-        "key=lambda estimate: estimate.value",
+        "key=lambda one: one.low",
+        "key=lambda one: one.value",
         f"{ESTIMATES}::test_worst_is_the_least_favourable_end",
     ),
     Mutant(
@@ -85,7 +85,7 @@ MUTANTS = [
         "compressibility.models.maps",
         "if size % 2 == 0:",
         "if size % 2 == 1:",
-        f"{LAYERS}::test_parseval",
+        f"{LAYERS}::test_energies_are_those_of_the_outputs",
     ),
     Mutant(
         "energies without a scale",
@@ -104,8 +104,8 @@ MUTANTS = [
     Mutant(
         "a layer's inputs lie before the activation",
         "compressibility.models.network",
-        "seen = self.activation(seen)",
-        "seen = self.activation(seen) if index + 1 < at else seen",
+        "seen = self.through(index, seen)",
+        "seen = self.through(index, seen) if index + 1 < at else seen",
         f"{NETWORK}::test_layers_follow_one_another",
     ),
     Mutant(

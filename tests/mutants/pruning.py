@@ -155,15 +155,22 @@ MUTANTS = [
     Mutant(
         "later layers see the dense network's inputs",
         NETWORKS,
-        "_behind(network, at, x), _behind(compressed, at, seen)",
-        "_behind(network, at, x), _behind(network, at, seen)",
+        "compressed.through(at, seen)",
+        "network.through(at, seen)",
         f"{WHOLE}::test_equals_a_hand_written_loop",
+    ),
+    Mutant(
+        "the next layer is compressed for inputs that are not projected",
+        NETWORKS,
+        "seen = _onto_ball(seen, radii[:, at])",
+        "pass",
+        "tests/compressibility/pruning/test_projection.py",
     ),
     Mutant(
         "the dead that nobody hears live on",
         COLLAPSE,
         "up & down for up, down in",
         "up for up, _ in",
-        f"{TESTS}/test_collapse.py::test_death_spreads_both_ways",
+        f"{TESTS}/test_collapse.py::test_collapse_is_the_same_function_and_as_small_as_deletion_makes_it",
     ),
 ]

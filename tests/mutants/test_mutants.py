@@ -12,8 +12,8 @@ import pytest
 from tests.mutants import Mutant
 
 ROOT = Path(__file__).parents[2]
-TEST = "tests/studies/test_numerals.py::test_counts_are_grouped"
-COUNT = Mutant("killed", "studies.numerals", 'f"{value:,}"', 'f"{value:_}"', TEST)
+TEST = "tests/studies/page/test_numbers.py::test_counts_are_grouped"
+COUNT = Mutant("killed", "studies.page.numbers", 'f"{value:,}"', 'f"{value:_}"', TEST)
 
 
 def run(folder: Path, *mutants: Mutant) -> tuple[int, list[str]]:
@@ -33,16 +33,16 @@ def run(folder: Path, *mutants: Mutant) -> tuple[int, list[str]]:
 @pytest.mark.slow
 def test_only_a_failed_test_is_a_kill(tmp_path: Path) -> None:
     """A survivor that is not told; a mutant that breaks the import, or hits nothing, as killed."""
-    survivor = COUNT._replace(name="survivor", old="narrow spaces", new="wide spaces")
+    survivor = COUNT._replace(name="survivor", old="in full", new="in part")
     syntax = COUNT._replace(name="syntax", new="f(")
     twice = COUNT._replace(name="twice", old="value:")
     nowhere = COUNT._replace(name="nowhere", module="studies.nowhere")
     status, said = run(tmp_path, COUNT, survivor, syntax, twice, nowhere)
     assert status == 1
-    times = (ROOT / "lib/studies/numerals.py").read_text(encoding="utf8").count("value:")
+    times = (ROOT / "lib/studies/page/numbers.py").read_text(encoding="utf8").count("value:")
     assert said[-5:] == [
-        f"survives: survivor: 'narrow spaces' → 'wide spaces'; {TEST}",
-        f"broken: twice: need 'value:' once in studies.numerals, found it {times} times",
+        f"survives: survivor: 'in full' → 'in part'; {TEST}",
+        f"broken: twice: need 'value:' once in studies.page.numbers, found it {times} times",
         "broken: nowhere: no module studies.nowhere",
         "broken: syntax: its test did not run to an end: exit code 4",
         said[-1],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -62,7 +62,7 @@ class Network(nn.Module):
         A sample is a row of pixels: channels, then rows, then columns.
         """
         last = len(self.weights) - 1
-        return cast(Tensor, self.layer_inputs(x, last) @ self.weights[last].mT)
+        return self.through(last, self.layer_inputs(x, last))
 
     def layer_inputs(self, x: Tensor, at: int) -> Tensor:
         """Return what layer ``at`` (from 0) sees for samples x as :meth:`forward` takes them.
@@ -76,14 +76,21 @@ class Network(nn.Module):
             maps = (self.widths[0], self.size, self.size)
             seen = seen.reshape(self.networks, -1, *maps)
         for index in range(at):
-            weight = self.weights[index]
-            if self._is_convolution(index):
-                # One call per network is faster on a processor than one call with groups.
-                seen = torch.stack([convolve(s, k) for s, k in zip(seen, weight, strict=True)])
-            else:
-                seen = seen.flatten(2) @ weight.mT
-            seen = self.activation(seen)
+            seen = self.through(index, seen)
         return seen if self._is_convolution(at) else seen.flatten(2)
+
+    def through(self, at: int, seen: Tensor) -> Tensor:
+        """Return what layer ``at`` makes of what it sees, behind its activation; the last has none.
+
+        (E, N, d, r, r) behind a convolution, else (E, N, n).
+        """
+        weight = self.weights[at]
+        if self._is_convolution(at):
+            # One call per network is faster on a processor than one call with groups.
+            after = torch.stack([convolve(s, k) for s, k in zip(seen, weight, strict=True)])
+        else:
+            after = seen.flatten(2) @ weight.mT
+        return after if at + 1 == len(self.weights) else cast(Tensor, self.activation(after))
 
     def layer(self, at: int, e: int) -> Layer:
         """Return layer ``at`` of network ``e``; it shares the weights' memory."""
@@ -214,19 +221,12 @@ def _glorot(
 
 
 def _module(weight: Tensor) -> nn.Module:
-    n_out, n_in = weight.shape[:2]
-    with torch.device("meta"):
-        module: nn.Module = nn.Linear(n_in, n_out, bias=False, dtype=weight.dtype)
-        if weight.ndim == 4:
-            module = nn.Conv2d(
-                n_in,
-                n_out,
-                weight.shape[-1],
-                padding="same",
-                padding_mode="circular",
-                bias=False,
-                dtype=weight.dtype,
-            )
+    n_out, n_in, *size = weight.shape
+    plain: dict[str, Any] = {"bias": False, "dtype": weight.dtype, "device": "meta"}
+    module: nn.Module = nn.Linear(n_in, n_out, **plain)
+    if size:
+        plain |= {"padding": "same", "padding_mode": "circular"}
+        module = nn.Conv2d(n_in, n_out, size[-1], **plain)
     module = module.to_empty(device=weight.device)
     module.load_state_dict({"weight": weight})
     return module

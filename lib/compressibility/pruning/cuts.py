@@ -44,6 +44,7 @@ class Cut:
     def __post_init__(self) -> None:
         need(isinstance(self.draw, Draw), "a draw such as Pruning(keep=0.3)", repr(self.draw))
         self.count(1)
+        object.__setattr__(self, "share", checks.plain(self.share))  # for bounds what counts count
         need(self.order in get_args(Order), f"order in {sorted(get_args(Order))}", repr(self.order))
         if self.groups:
             need(isinstance(self.draw, Pruning), "a draw Pruning(keep=p) of groups", self.draw)
@@ -84,9 +85,10 @@ class Plan:
         need(len(self.widths) >= 2, "len(widths) >= 2", len(self.widths))
         counted = all(n >= 1 and n % 1 == 0 for n in self.widths)
         need(counted, "whole widths >= 1", list(self.widths))
-        object.__setattr__(self, "widths", tuple(self.widths))
+        object.__setattr__(self, "widths", tuple(int(n) for n in self.widths))
         for name in ("wide", "blocks"):
-            object.__setattr__(self, name, tuple(sorted(set(getattr(self, name)))))
+            layers = {int(layer) for layer in getattr(self, name)}
+            object.__setattr__(self, name, tuple(sorted(layers)))
         m, wide, blocks = len(self.widths) - 1, set(self.wide), set(self.blocks)
         need(bool(wide | blocks), "a layer in 𝒲 ∪ ℬ", "none")
         for rule, broken in (
@@ -143,7 +145,10 @@ class Compressed:
 
     @cached_property
     def error(self) -> Tensor:
-        r"""The loss :math:`\Psi(U)` of each throw, (T,) float64, worked out when first asked."""
+        r"""The loss :math:`\Psi(U)` of each throw, (T,) float64, worked out when first asked.
+
+        Of layer and inputs as they are then: ask before you change them in place.
+        """
         return self.losses()
 
 
@@ -180,6 +185,7 @@ def thrown(
         weight = torch.where(mask, cut.draw.decide(layer.weight, numbers), layer.weight)
         kept = weight
     kept_share = kept.flatten(1).count_nonzero(1).double() / kept[0].numel()
+    checks.finite(**{"compressed weight": weight})
     return {"weight": weight, "taken": taken, "mask": mask, "kept_share": kept_share}
 
 

@@ -15,7 +15,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from compressibility.checks import floats, need, whole
+from compressibility.checks import decimal, floats, need, whole
 from compressibility.dice import uniforms as fresh
 
 Outcomes = tuple[tuple[Tensor, Tensor], ...]  # (value, chance) pairs, shaped as the weight
@@ -81,7 +81,7 @@ class Pruning(Draw):
     unbiased = True
 
     def __post_init__(self) -> None:
-        need(0 < self.keep <= 1, "0 < keep <= 1", self.keep)
+        object.__setattr__(self, "keep", _chance(self.keep))
 
     @property
     def odds(self) -> Odds:
@@ -121,6 +121,7 @@ class Quantization(Draw):
 
     def __post_init__(self) -> None:
         whole(levels=self.levels)
+        object.__setattr__(self, "levels", int(self.levels))  # NumPy's overflow
 
     @property
     def odds(self) -> Odds:
@@ -156,7 +157,7 @@ class Masking(Draw):
     keep: float  # p, the probability that a weight stays
 
     def __post_init__(self) -> None:
-        need(0 < self.keep <= 1, "0 < keep <= 1", self.keep)
+        object.__setattr__(self, "keep", _chance(self.keep))
 
     def outcomes(self, weight: Tensor) -> Outcomes:
         """Return w with probability p, then 0."""
@@ -178,6 +179,7 @@ class NearestRounding(Draw):
 
     def __post_init__(self) -> None:
         whole(levels=self.levels)
+        object.__setattr__(self, "levels", int(self.levels))  # NumPy's overflow
 
     def outcomes(self, weight: Tensor) -> Outcomes:
         """Return the nearest grid point, certain."""
@@ -203,6 +205,13 @@ def _steps(weight: Tensor, levels: int) -> tuple[Tensor, Tensor]:
 
 def _on_grid(weight: Tensor, steps: Tensor, largest: Tensor, levels: int) -> Tensor:
     return (weight.sign() * (largest * (steps / levels))).to(weight.dtype)
+
+
+def _chance(keep: float) -> float:
+    """Read p as it prints; below 1e-100 nothing that is kept has room in floats."""
+    chance = float(decimal(keep))
+    need(1e-100 < chance <= 1, "0 < keep <= 1", keep)
+    return chance
 
 
 def _kept_or_zero(kept: Tensor, keep: float) -> Outcomes:

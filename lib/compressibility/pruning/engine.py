@@ -64,9 +64,7 @@ class BlockScores:
         float64 room for all squares: ValueError where hidden values leave it.
         """
         state = cls(block, inputs, dense, draw)
-        hidden, above = (float(values.abs().max()) for values in (state.after, state.w2))
-        for size in (hidden, hidden * above):
-            need(size == 0 or _ROOM[0] < size < _ROOM[1], "values with room for squares", size)
+        check_room(state.after, state.w2)
         state.look_up(torch.arange(state.weight.numel(), device=inputs.device))
         low, high = _SAFE
         if inputs.dtype == torch.float64 or low < float(state.score.max()) < high:
@@ -155,6 +153,13 @@ class BlockScores:
         most = gram.diagonal().sqrt() @ pulls.abs()
         rounding = _ROUNDING * torch.finfo(change.dtype).eps
         return (squares + rounding * most.square()).double().sqrt()
+
+
+def check_room(hidden: Tensor, above: Tensor) -> None:
+    """Raise ValueError where hidden values, or what the second layer makes of them, lack room."""
+    most, pulled = (float(values.abs().max()) for values in (hidden, above))
+    for size in (most, most * pulled):
+        need(size == 0 or _ROOM[0] < size < _ROOM[1], "values with room for squares", size)
 
 
 def _jumps(weight: Tensor, draw: Draw) -> list[tuple[Tensor, Tensor]]:

@@ -36,6 +36,7 @@ from compressibility.models.layers import Block
 from compressibility.models.maps import frequency_weights, parts, spectra
 from compressibility.pruning.cuts import Cut
 from compressibility.pruning.draws import Draw, Pruning
+from compressibility.pruning.engine import check_room
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +63,7 @@ class Moments:
         for some, true in zip(parts(seen), parts(dense), strict=True):
             before = first(some.double())
             now = phi(before.clone())  # it may work in place
+            check_room(now, block.second.kernel)
             a = spectra(phi(before / draw.keep) - now)  # (f, N, i)
             b = spectra(phi(torch.zeros_like(before)) - now)
             gap = spectra(now - phi(first(true.double())))

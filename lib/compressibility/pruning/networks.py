@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from compressibility.checks import finite, need
-from compressibility.models.maps import convolve
 from compressibility.models.network import Network
 from compressibility.pruning.blocks import check_block, compress_block
 from compressibility.pruning.cuts import Compressed, Cut, Kind, Plan
@@ -55,7 +54,7 @@ class CompressedNetwork:
         _check_ball(x)
         seen = self.network.layer_inputs(x, 0)
         for at in range(len(self.network.weights)):
-            seen = _onto_ball(_behind(self.network, at, seen), self.radii[:, at])
+            seen = _onto_ball(self.network.through(at, seen), self.radii[:, at])
         return seen
 
     __call__ = forward
@@ -108,23 +107,10 @@ def compress(
         if kind:
             compressed = compressed.with_weight(at, torch.cat([one.weight for one in found]))
             records.append(_record(at + 1, kind, cut, found))
-        x, seen = _behind(network, at, x), _behind(compressed, at, seen)
+        x, seen = network.through(at, x).detach(), compressed.through(at, seen).detach()
         if radii is not None:
             seen = _onto_ball(seen, radii[:, at])
     return CompressedNetwork(compressed, radii, tuple(records))
-
-
-def _behind(network: Network, at: int, seen: Tensor) -> Tensor:
-    """What layer ``at`` makes of what it sees, with its activation; the last has none."""
-    weight = network.weights[at].detach()
-    if weight.ndim == 5:
-        after = torch.stack([convolve(s, k) for s, k in zip(seen, weight, strict=True)])
-    else:
-        after = seen @ weight.mT
-    if at + 1 == len(network.weights):
-        return after
-    after = cast(Tensor, network.activation(after))
-    return after if network.weights[at + 1].ndim == 5 else after.flatten(2)
 
 
 def _record(layer: int, kind: Kind, cut: Cut, found: Sequence[Compressed]) -> LayerRecord:

@@ -37,8 +37,9 @@ def compress_wide(
 
     ``seen`` is x', the maps in the compressed network, ``dense`` x, the dense network's if they
     differ. ``dice`` give one uniform per throw and weight (or input), drawn or not, then the random
-    orders: what becomes of a weight depends neither on the order nor on the share. Ties go to the
-    lowest index. Single weights need a dense layer: those of a convolution are shared.
+    orders: what becomes of a weight depends neither on the order nor on the share (a random order
+    itself depends on ``throws``). Ties go to the lowest index. Single weights need a dense layer:
+    those of a convolution are shared.
 
     >>> dice = torch.Generator().manual_seed(0)
     >>> found = compress_wide(
@@ -71,7 +72,8 @@ def prices(layer: Layer, seen: Tensor, draw: Draw, *, groups: bool = False) -> T
 
     (n_out, n_in) for single weights of a dense layer, (d_in,) for groups, float64. For pruning the
     order of the weights is that of :math:`|w_{ij}| \sqrt{E x_j'^2}`. A weight's price beyond the
-    range of float64 is 0 or infinite; the greedy order is right all the same.
+    range of float64 is 0 or infinite; the greedy order is right all the same, unless weights or
+    inputs lie more than 150 powers of ten below their largest.
 
     >>> layer, maps = Layer.dense([[1.0, 3.0]]), torch.ones(5, 2).double()
     >>> prices(layer, maps, Pruning(keep=0.5)).tolist()

@@ -13,6 +13,7 @@ from compressibility.audit.assumptions import check_assumptions
 from compressibility.bounds.rows import Row
 from compressibility.data.sets import load
 from compressibility.models.network import convnet, mlp
+from tests.compressibility.helpers import refuses
 
 INPUTS = torch.eye(3)
 WEIGHTS = [torch.ones(4, 3) / 2, torch.ones(1, 4) / 4]
@@ -85,14 +86,20 @@ def test_records_are_plain() -> None:
     assert len(records) == 4 + 2 + 2 * 2
 
 
-def test_refuses() -> None:
-    """Catches inputs of another width judged, a misspelt activation, weights that do not chain."""
-    with pytest.raises(ValueError, match=r"need inputs \(N, 3\), N >= 1, got \(2, 4\)"):
-        check_assumptions(WEIGHTS, activation="tanh", inputs=torch.ones(2, 4))
-    with pytest.raises(ValueError, match=r"need activation in .*, got 'selu'"):
-        check_assumptions(WEIGHTS, activation="selu", inputs=INPUTS)
-    with pytest.raises(ValueError, match="need 4 inputs at layer 2, got 3"):
-        check_assumptions([WEIGHTS[0], WEIGHTS[0]], activation="tanh", inputs=INPUTS)
+test_bad_arguments_are_named = refuses(
+    (
+        lambda: check_assumptions(WEIGHTS, activation="tanh", inputs=torch.ones(2, 4)),
+        r"need inputs \(N, 3\), N >= 1, got \(2, 4\)",
+    ),
+    (
+        lambda: check_assumptions(WEIGHTS, activation="selu", inputs=INPUTS),
+        "need activation in .*, got 'selu'",
+    ),
+    (
+        lambda: check_assumptions(WEIGHTS[:1] * 2, activation="tanh", inputs=INPUTS),
+        "need 4 inputs at layer 2, got 3",
+    ),
+)
 
 
 def test_filters_are_judged_as_layers() -> None:

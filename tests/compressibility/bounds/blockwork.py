@@ -55,25 +55,6 @@ def wide_layer(W: np.ndarray, X: np.ndarray, Y: np.ndarray) -> Block:
     return Block(W, np.eye(len(W)), X, Y)
 
 
-def case_a() -> Block:
-    """Build case A of the theory sheet."""
-    draw = np.random.default_rng(0).standard_normal
-    W = draw((8, 30)) / math.sqrt(30)
-    X = draw((64, 30))
-    X /= np.linalg.norm(X, axis=1).max()
-    return wide_layer(W, X, X + 0.3 * draw((64, 30)) / math.sqrt(30))
-
-
-def case_b() -> tuple[Block, np.ndarray]:
-    """Build case B of the theory sheet, with its uniforms."""
-    generator = np.random.default_rng(1)
-    W1 = generator.standard_normal((12, 4)) / math.sqrt(12)
-    W2 = generator.standard_normal((3, 12)) / math.sqrt(12)
-    X = generator.standard_normal((24, 4))
-    X /= np.linalg.norm(X, axis=1).max()
-    return Block(W1, W2, X, X, np.tanh), generator.random((12, 4))
-
-
 def random_block(seed: int, n1: int, n2: int, n3: int, *, scale: float = 1.0) -> Block:
     """Draw a block, or a wide layer if n3 = 0; every third one inherits no error."""
     generator = np.random.default_rng(seed)

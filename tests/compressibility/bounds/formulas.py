@@ -16,6 +16,10 @@ FORMS = ("sharpest", "sharper", "printed")  # ascending
 PIXELS = 4  # of the convolutions that stand for groups
 
 
+def f(u: float) -> float:
+    return u * math.exp(u)
+
+
 @dataclass(frozen=True)
 class Numbers:
     """Everything that the bounds ask for; widths in neurons or channels."""
@@ -100,12 +104,10 @@ def block(x: Numbers, kind: str, form: str, epsilon: float = 0.0) -> float:
     """Propositions 21, 22 and 25, and our forms; for factors below e^700."""
     t, before = terms(x, kind), (x.s1 * x.s2) ** 2 * x.error
     if form == "printed":
-        f = t["growth"] * math.exp(t["growth"])
-        value = (1 + f) * before + f * t["omega"]
+        value = before + f(t["growth"]) * (before + t["omega"])
     elif form == "sharper":
-        value = (
-            math.exp(t["sharper_growth"]) * before + math.expm1(t["sharper_growth"]) * t["omega"]
-        )
+        g = t["sharper_growth"]
+        value = math.exp(g) * before + math.expm1(g) * t["omega"]
     else:
         value = (math.sqrt(before + t["spread"]) + t["drift"] / 2) ** 2
         g = t["drift"] / (2 * x.theta) if x.theta else 0.0

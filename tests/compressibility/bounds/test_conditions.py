@@ -20,22 +20,20 @@ from compressibility.bounds.wide_networks import Asked, Audit, Constants, LayerF
 from compressibility.bounds.wide_networks.conditions import EQUATIONS
 from compressibility.pruning.cuts import Cut, Plan
 from compressibility.pruning.draws import Masking, Pruning, Quantization
+from tests.compressibility.helpers import refuses
 
 from . import formulas
-from .formulas import Numbers
+from .formulas import Numbers, f
 
 THEOREMS = ("2", "3", "6", "7")
 FORMS = ("printed", "repaired", "sharper")
 PLAN = Plan((9, 5, 50, 4, 30), wide=(1, 4), blocks=(2,))
 BERT = Pruning(0.3), Constants(c1=5.5, c2=(28.4,)), Asked(xi=0.5)
 UNIT = Constants(c1=1.0, c2=(1.0,))
+HEADED, HEAD = Plan((3, 90, 40, 2), wide=(2,)), Constants(1.3, (0.5, 0.4, 7.0), kernels=(3, 3))
 
 accuracies = st.floats(0.01, 0.99)
 sizes = st.floats(0.3, 3)
-
-
-def f(u: float) -> float:
-    return u * math.exp(u)
 
 
 def audit(
@@ -50,25 +48,12 @@ def audit(
     return bounds.audit(theorem, plan, draw, constants, asked, conditions=conditions)
 
 
-def smallest(theorem: str, plan: Plan, c1: float, c2: float, **more: Any) -> tuple[int, ...]:
-    p, k, conditions = more.pop("p"), more.pop("k"), more.pop("conditions", "repaired")
-    draw = Quantization(k) if theorem == "3" else Pruning(p)
-    constants = Constants(c1, (c2,), (1,) if theorem == "7" else ())
-    return bounds.smallest_widths(
-        theorem, plan, draw, constants, Asked(**more), conditions=conditions
-    )
-
-
 def test_tiny_bert_is_far_from_theorem_2() -> None:
     """Catches any slip in (13), (14): the sheet's numbers for the paper's TinyBERT constants."""
     widths = (312, 1200, 312, 312)
     found = bounds.audit("2", Plan(widths, wide=(3,), blocks=(1,)), *BERT)
-    assert [(row.equation, row.layer) for row in found.rows] == [
-        ("Theorem 2", None),
-        ("(13)", 3),
-        ("(14)", 1),
-        ("(15)", 1),
-    ]
+    rows = [("Theorem 2", None), ("(13)", 3), ("(14)", 1), ("(15)", 1)]
+    assert [(row.equation, row.layer) for row in found.rows] == rows
     assert found.row("(13)").right == pytest.approx(1.8e-6, rel=0.03)
     assert found.row("(14)").right ** -2 == pytest.approx(3e22, rel=0.06)
     assert not found.holds
@@ -96,15 +81,10 @@ def test_formulas_retyped(theorem: str, conditions: str, seed: int) -> None:
     found = audit(theorem, plan, constants, conditions, **more)
     used = [(size if each else max(c2)) * side for size, side in zip(c2, q, strict=True)]
     n, want = plan.widths, []
-    for layer, kind in (
-        *((at, "wide") for at in plan.wide),
-        *((at, "block") for at in plan.blocks),
-    ):
+    for layer, kind in [*((w, "wide") for w in plan.wide), *((b, "block") for b in plan.blocks)]:
         both = used[layer - 1], used[layer] if layer < 4 else math.nan
-        right = formulas.limits(
-            theorem, conditions, layer=layer, kind=kind, alone=not blocks, c1=c1, c2=both, x=x,
-            xi=xi, slack=slack,
-        )  # fmt: skip
+        where = {"layer": layer, "kind": kind, "alone": not blocks, "c2": both}
+        right = formulas.limits(theorem, conditions, **where, c1=c1, x=x, xi=xi, slack=slack)
         left = [Fraction(n[layer], n[layer - 1])]
         if kind == "block":
             left = [Fraction(n[layer + 1], n[layer])]
@@ -142,20 +122,16 @@ def test_wide_conditions_give_what_lemma_17_wants(
 @pytest.mark.parametrize("theorem", ["2", "3", "6"])
 @pytest.mark.parametrize("seed", range(50))
 def test_block_conditions_give_what_lemma_17_wants(theorem: str, seed: int) -> None:
-    """Catches a condition too weak for the proof, tried at the least widths that pass.
-
-    There Lambda <= 2 delta and f(Lambda) omega <= 5 c1^(2(l+1)) f(2 delta); with ours (1+xi/4)
-    times the bound is <= (1+xi/2) c1^4 e + xi^2/2 c1^(2(l+1)) for any inherited e.
-    """
+    """Catches a condition too weak for the proof, tried at the least widths that pass."""
     generator = np.random.default_rng(seed)
     x, layer, share = Numbers.draw(generator), 1 + seed % 3, (0.5, 0.9, 0.99)[seed // 3 % 3]
     (c1, c2), xi = (10 ** generator.uniform(-0.5, 0.5, 2)).tolist(), generator.uniform(0.01, 0.99)
     n1, n3, small, error = 1 + 29 * (seed % 2), 3, bounds.delta(xi), x.error
     plan = Plan((*(1,) * (layer - 1), n1, 1, n3), blocks=(layer,))
     cut = Cut(Quantization(x.k) if theorem == "3" else Pruning(x.p), share, groups=theorem == "6")
-    more = {"p": x.p, "k": x.k, "xi": xi, "share": share, "gamma": 3}
     for conditions in ("repaired", "sharper"):
-        n2 = smallest(theorem, plan, c1, c2, **more, conditions=conditions)[layer]
+        rest: Any = cut.draw, Constants(c1, (c2,)), Asked(xi=xi, share=share, gamma=3)
+        n2 = bounds.smallest_widths(theorem, plan, *rest, conditions=conditions)[layer]
         first = LayerFacts(c1, c2 / math.sqrt(max(n1, n2)), n1, n2)
         second = LayerFacts(c1, c2 / math.sqrt(max(n2, n3)), n2, n3)
         known = first, second, Seen(c1 ** (layer - 1), error), cut
@@ -211,11 +187,7 @@ def test_printed_27_and_34_are_upside_down(theorem: str) -> None:
 
 
 def test_printed_27_is_false() -> None:
-    """Catches a counterexample that is none: a Hadamard layer meets (27) as printed, and loses.
-
-    c1 = c2 = 1, x uniform on the axes, identity: whatever greedy draws, a column set to zero loses
-    ‖w_j‖² E x_j² = 1/n, so that the share zeroed is lost.
-    """
+    """Catches a counterexample that is none: a Hadamard layer meets (27) as printed, and loses."""
     n, p, xi = 64, 0.01, 0.1
     W = hadamard(n) / math.sqrt(n)
     constants = Constants.of([W])
@@ -236,10 +208,7 @@ def test_printed_27_is_false() -> None:
 @pytest.mark.parametrize("theorem", ["6", "7"])
 @pytest.mark.parametrize("c1", [1.0, 40.0])
 def test_printed_28_gives_another_lambda(theorem: str, c1: float) -> None:
-    """Catches slip 2 taken over: as printed, Lambda may reach 2 delta (1-p)/(1-alpha).
-
-    That is 140 delta here, where the second side of the minimum does not bind (large c1).
-    """
+    """Catches slip 2 taken over: as printed, Lambda may reach 2 delta (1-p)/(1-alpha)."""
     q, growths = 3 if theorem == "7" else 1, []
     for conditions in FORMS[:2]:
         constants = Constants(c1, (1.0,), (q,) if theorem == "7" else ())
@@ -262,6 +231,10 @@ def test_smallest_width_row() -> None:
     found = audit("2", Plan((2000, 1), wide=(1,)), gamma=0.1)
     assert found.rows[0].right == pytest.approx(1539 / 0.99)
     assert found.rows[0].holds
+    half = audit("2", Plan((2000, 1), wide=(1,)), slack="half").rows[0]
+    draws = bounds.smallest_draws(0.3, 0.5, slack="half")
+    assert half.right == pytest.approx(draws / 0.99)
+    assert draws < bounds.smallest_draws(0.3, 0.5)
     for count in ("widths", "draws"):  # nothing concentrates, nothing to count
         found = audit("3", Plan((10, 1), wide=(1,)), share=0.9, count=count)
         assert found.rows[0] == Row("smallest width", "Theorem 3", None, 10, ">=", 10, True)
@@ -286,45 +259,11 @@ def test_draws_rows() -> None:
     assert found.rows[0].left == 114  # int(0.57 * 200) is 113
 
 
-def test_slack_sets_both_delta_and_draws() -> None:
-    """Catches the delta of one repair with the slack of the other."""
-    plan = Plan((50, 40, 5), blocks=(1,))
-    half, quarter = (audit("2", plan, slack=slack) for slack in ("half", "quarter"))
-    draws = bounds.smallest_draws(0.3, 0.5, slack="half")
-    assert draws < bounds.smallest_draws(0.3, 0.5)
-    assert half.rows[0].right == pytest.approx(draws / 0.99)
-    ratio = bounds.delta(0.5, slack="half") / bounds.delta(0.5)
-    assert half.row("(15)").right / quarter.row("(15)").right == pytest.approx(ratio)
-
-
 def test_filters_are_neurons_with_wider_entries() -> None:
-    """Catches a head's c2 taken for a filter's, dense layers in Theorem 7, filters elsewhere."""
-    plan = Plan((3, 90, 40, 2), wide=(2,))
-    head = Constants(1.3, (0.5, 0.4, 7.0), kernels=(3, 3))
-    found, dense = audit("7", plan, head), audit("6", plan, Constants(1.3, (1.5,)))
-    assert found.rows[1].right == pytest.approx(dense.rows[1].right)
-    assert audit("7", plan, head, c2="layers").rows[1].right == pytest.approx(
-        audit("6", plan, Constants(1.3, (1.2,))).rows[1].right
-    )
-    for other in (replace(plan, wide=(3,)), replace(plan, wide=(), blocks=(2,))):
-        with pytest.raises(
-            ValueError, match="need convolutions for Theorem 7, got a dense layer 3"
-        ):
-            audit("7", other, head)
-    with pytest.raises(ValueError, match="need convolutions for Theorem 7, got a dense layer 2"):
-        bounds.audit("7", plan, Pruning(0.3), Constants(1.3, (0.5,)), Asked(xi=0.5))
-    with pytest.raises(ValueError, match="need dense layers for Theorem 6, got kernels"):
-        audit("6", plan, head)
-
-
-@pytest.mark.parametrize("theorem", THEOREMS)
-@given(width=st.integers(1, 10**12), xi=accuracies, p=st.floats(0.05, 0.95))
-def test_wider_never_hurts(theorem: str, width: int, xi: float, p: float) -> None:
-    """Catches a row whose two sides are swapped: a condition met stays met in a wider network."""
-    for plan in (Plan((8, width, 1), wide=(2,)), Plan((8, width, 1), blocks=(1,))):
-        wider = replace(plan, widths=(8, 2 * width, 1))
-        rows = [audit(theorem, each, xi=xi, p=p, gamma=1.0).rows for each in (plan, wider)]
-        assert all(after.holds >= before.holds for before, after in zip(*rows, strict=True))
+    """Catches a head's c2 taken for a filter's."""
+    for c2, same in (("network", 1.5), ("layers", 1.2)):
+        found, dense = audit("7", HEADED, HEAD, c2=c2), audit("6", HEADED, Constants(1.3, (same,)))
+        assert found.rows[1].right == pytest.approx(dense.rows[1].right)
 
 
 def test_records_of_a_network_that_passes() -> None:
@@ -338,92 +277,76 @@ def test_records_of_a_network_that_passes() -> None:
         assert [records[1]["left"], records[1]["advice"]] == [1e-6, ""]
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"theorem": "5"}, "need theorem in .*, got '5'"),
-        ({"conditions": "exact"}, "need conditions in .*, got 'exact'"),
-        ({"draw": Quantization(2)}, "need Pruning for Theorem 2, got Quantization"),
-        ({"theorem": "3"}, "need Quantization for Theorem 3, got Pruning"),
-        ({"draw": Masking(0.3)}, "need Pruning for Theorem 2, got Masking"),
-        ({"constants": Constants(1.0, (1.0, 2.0, 3.0))}, "need one c2, or 2, one per layer, got 3"),
-        (
-            {"conditions": "sharper", "asked": {"slack": "half"}},
-            "need slack 'quarter' for sharper blocks, got 'half'",
-        ),
-        ({"asked": {"share": 1.0}}, r"need 0 < share < 1, got 1\.0"),
-        ({"asked": {"xi": 0.0}}, r"need 0 < xi < 1, got 0\.0"),
-        ({"asked": {"gamma": 0.0}}, r"need 0 < gamma < inf, got 0\.0"),
-        ({"asked": {"count": "rows"}}, "need count 'widths' or 'draws', got 'rows'"),
-        ({"asked": {"c2": "each"}}, "need c2 'network' or 'layers', got 'each'"),
-        ({"asked": {"slack": "third"}}, "need slack 'quarter' or 'half', got 'third'"),
-        ({"asked": {"tail": "normal"}}, "need tail 'chernoff' or 'exact', got 'normal'"),
-    ],
+def asks(**change: Any) -> Any:
+    """The call of an audit of Theorem 2 with some arguments changed."""
+    theorem, conditions = change.pop("theorem", "2"), change.pop("conditions", "repaired")
+    rest: Any = change.pop("draw", Pruning(0.3)), change.pop("constants", UNIT)
+    plan = change.pop("plan", Plan((4, 9, 1), blocks=(1,)))
+    asked = {"xi": 0.5, **change}
+    return lambda: bounds.audit(theorem, plan, *rest, Asked(**asked), conditions=conditions)
+
+
+DENSE = "need convolutions for Theorem 7, got a dense layer"
+test_bad_arguments_are_named = refuses(
+    (asks(theorem="5"), "need theorem in .*, got '5'"),
+    (asks(conditions="exact"), "need conditions in .*, got 'exact'"),
+    (asks(draw=Quantization(2)), "need Pruning for Theorem 2, got Quantization"),
+    (asks(theorem="3"), "need Quantization for Theorem 3, got Pruning"),
+    (asks(draw=Masking(0.3)), "need Pruning for Theorem 2, got Masking"),
+    (asks(constants=Constants(1.0, (1.0, 2.0, 3.0))), "need one c2, or 2, one per layer, got 3"),
+    (
+        asks(conditions="sharper", slack="half"),
+        "need slack 'quarter' for sharper blocks, got 'half'",
+    ),
+    (asks(share=1.0), r"need 0 < share < 1, got 1\.0"),
+    (asks(xi=0.0), r"need 0 < xi < 1, got 0\.0"),
+    (asks(gamma=0.0), r"need 0 < gamma < inf, got 0\.0"),
+    (asks(count="rows"), "need count 'widths' or 'draws', got 'rows'"),
+    (asks(c2="each"), "need c2 'network' or 'layers', got 'each'"),
+    (asks(slack="third"), "need slack 'quarter' or 'half', got 'third'"),
+    (asks(tail="normal"), "need tail 'chernoff' or 'exact', got 'normal'"),
+    (asks(theorem="7", constants=HEAD, plan=replace(HEADED, wide=(3,))), f"{DENSE} 3"),
+    (asks(theorem="7", constants=HEAD, plan=replace(HEADED, wide=(), blocks=(2,))), f"{DENSE} 3"),
+    (asks(theorem="7", constants=Constants(1.3, (0.5,)), plan=HEADED), f"{DENSE} 2"),
+    (
+        asks(theorem="6", constants=HEAD, plan=HEADED),
+        "need dense layers for Theorem 6, got kernels",
+    ),
 )
-def test_audit_refuses(change: dict[str, Any], message: str) -> None:
-    """Catches a misspelt option that silently means another, a draw of another theorem."""
-    theorem, conditions = change.get("theorem", "2"), change.get("conditions", "repaired")
-    given_draw, constants = change.get("draw", Pruning(0.3)), change.get("constants", UNIT)
-    plan, asked = Plan((4, 9, 1), blocks=(1,)), {"xi": 0.5, **change.get("asked", {})}
-    rest: Any = plan, given_draw, constants
-    with pytest.raises(ValueError, match=message):
-        bounds.audit(theorem, *rest, Asked(**asked), conditions=conditions)
 
 
 @pytest.mark.parametrize(
     ("theorem", "conditions", "count"),
     [
-        ("2", "repaired", "draws"),
-        ("2", "repaired", "widths"),
-        ("2", "sharper", "widths"),
-        ("3", "repaired", "widths"),
-        ("6", "repaired", "draws"),
+        *(("2", conditions, "widths") for conditions in FORMS[1:]),
+        *((theorem, "repaired", "draws") for theorem in "26"),
+        *((theorem, "repaired", "widths") for theorem in "37"),
         ("6", "sharper", "widths"),
-        ("7", "repaired", "widths"),
     ],
 )
 @pytest.mark.parametrize(
-    ("wide", "blocks", "wanted"), [((3,), (1,), (1, 2)), ((1, 2, 3), (), (0, 1, 2))]
+    ("wide", "blocks", "ours"), [((3,), (1,), (1, 2)), ((1, 2, 3), (), (0, 1, 2))]
 )
 def test_smallest_widths_are_smallest(
-    theorem: str,
-    conditions: str,
-    count: str,
-    wide: tuple[int, ...],
-    blocks: tuple[int, ...],
-    wanted: tuple[int, ...],
+    theorem: str, conditions: str, count: str, wide: Any, blocks: Any, ours: tuple[int, ...]
 ) -> None:
-    """Catches a width that fails, one with room below, and a width changed that was none of ours.
-
-    TinyBERT's constants ask for up to 10^30 units: no overflow, no float that skips integers.
-    """
+    """Catches a width that fails, one with room below, overflow at TinyBERT's 10^30 units."""
     plan = Plan((64, 256, 40, 10), wide, blocks)
     draw = Quantization(2) if theorem == "3" else Pruning(0.3)
     for c1, c2 in ((1.1, 2.0), (5.5, 28.4), (0.7, 1.5)):
         constants = Constants(c1, (c2,), (3,) if theorem == "7" else ())
-        given_rest: Any = draw, constants, Asked(xi=0.5, count=count)
-        found = bounds.smallest_widths(theorem, plan, *given_rest, conditions=conditions)
+        rest: Any = draw, constants, Asked(xi=0.5, count=count)
+        found = bounds.smallest_widths(theorem, plan, *rest, conditions=conditions)
         assert all(isinstance(width, int) for width in found)
-
-        def holds(widths: tuple[int, ...], rest: Any = given_rest) -> bool:
-            tried = replace(plan, widths=widths)
-            return bounds.audit(theorem, tried, *rest, conditions=conditions).holds
-
-        assert holds(found)
+        assert bounds.audit(
+            theorem, replace(plan, widths=found), *rest, conditions=conditions
+        ).holds
         for place in range(4):
-            if place in wanted:
-                assert not holds((*found[:place], found[place] - 1, *found[place + 1 :]))
+            less = replace(plan, widths=(*found[:place], found[place] - 1, *found[place + 1 :]))
+            if place in ours:
+                assert not bounds.audit(theorem, less, *rest, conditions=conditions).holds
             else:
                 assert found[place] == plan.widths[place]
-
-
-def test_smallest_widths_in_closed_form() -> None:
-    """Catches a bisection that ends one off: exact quotients of small numbers."""
-    limit = bounds.delta(0.5, wide_only=True) * 16  # k = 4
-    for outputs in (1, 7, 100):
-        plan, asked = Plan((5, outputs), wide=(1,)), Asked(xi=0.5, share=0.5)
-        found = bounds.smallest_widths("3", plan, Quantization(4), UNIT, asked)
-        assert found == (max(math.ceil(outputs / limit), 2 if outputs < 2 else 1), outputs)
 
 
 def test_smallest_widths_of_tiny_bert_and_of_nothing() -> None:

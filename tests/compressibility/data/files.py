@@ -39,15 +39,16 @@ def write(folder, name):
 
 
 def check_shape(dataset):
-    assert dataset.train_inputs.dtype == dataset.test_inputs.dtype == torch.float32
-    assert dataset.features == dataset.train_inputs.shape[1] == dataset.test_inputs.shape[1]
-    assert len(dataset.train_inputs) == len(dataset.train_targets)
-    assert len(dataset.test_inputs) == len(dataset.test_targets)
+    """What every data set must be."""
+    train = dataset.train_inputs, dataset.train_targets
+    test = dataset.test_inputs, dataset.test_targets
+    classes = dataset.task == "classification"
+    for inputs, targets in (train, test):
+        assert inputs.dtype == torch.float32
+        assert targets.dtype == (torch.int64 if classes else torch.float32)
+        assert inputs.shape == (len(targets), dataset.features)
+        assert classes or targets.shape[1] == dataset.outputs == 1
     assert dataset.image is None or np.prod(dataset.image) == dataset.features
-    if dataset.task == "classification":
-        assert dataset.train_targets.dtype == torch.int64
-        together = torch.cat([dataset.train_targets, dataset.test_targets])
+    if classes:
+        together = torch.cat([train[1], test[1]])
         assert together.unique().tolist() == list(range(dataset.outputs))
-    else:
-        assert dataset.train_targets.dtype == torch.float32
-        assert dataset.train_targets.shape[1] == dataset.outputs == 1

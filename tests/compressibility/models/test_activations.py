@@ -14,6 +14,9 @@ from compressibility.models.activations import (
     check_activation,
     shifted_softplus,
 )
+from tests.compressibility.helpers import refuses
+
+SAMPLE = torch.linspace(-2, 3, 6).reshape(2, 3)
 
 
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
@@ -46,25 +49,17 @@ def test_softplus_against_torchs(x, sharpness):
 @pytest.mark.parametrize("phi", [*ACTIVATIONS.values(), nn.ReLU(inplace=True), torch.sin])
 def test_entrywise_functions_pass(phi):
     """Catches a check that changes its sample, or that refuses functions in place."""
-    sample = torch.linspace(-2, 3, 6).reshape(2, 3)
-    check_activation(phi, sample)
-    assert torch.equal(sample, torch.linspace(-2, 3, 6).reshape(2, 3))
+    check_activation(phi, SAMPLE)
+    assert torch.equal(SAMPLE, torch.linspace(-2, 3, 6).reshape(2, 3))
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda s: check_activation("relu", s), "need an entrywise function as activation"),
-        (lambda s: check_activation(torch.sum, s), r"need an entrywise activation, \(2, 3\)"),
-        (lambda s: check_activation(torch.Tensor.double, s), "got .* of torch.float64"),
-        (lambda s: check_activation(torch.Tensor.tolist, s), "got <class 'list'>"),
-        (lambda s: check_activation(nn.Softmax(dim=1), s), "got one that mixes entries"),
-        (lambda s: check_activation(nn.Softmax(dim=0), s), "got one that mixes entries"),
-        (lambda _: Activation("gelu"), "need activation in .*'relu'.* got 'gelu'"),
-        (lambda s: shifted_softplus(s, sharpness=0.0), "need 0 < sharpness < inf, got 0.0"),
-    ],
+test_bad_arguments_are_named = refuses(
+    (lambda: check_activation("relu", SAMPLE), "need an entrywise function as activation"),
+    (lambda: check_activation(torch.sum, SAMPLE), r"need an entrywise activation, \(2, 3\)"),
+    (lambda: check_activation(torch.Tensor.double, SAMPLE), "got .* of torch.float64"),
+    (lambda: check_activation(torch.Tensor.tolist, SAMPLE), "got <class 'list'>"),
+    (lambda: check_activation(nn.Softmax(dim=1), SAMPLE), "got one that mixes entries"),
+    (lambda: check_activation(nn.Softmax(dim=0), SAMPLE), "got one that mixes entries"),
+    (lambda: Activation("gelu"), "need activation in .*'relu'.* got 'gelu'"),
+    (lambda: shifted_softplus(SAMPLE, sharpness=0.0), "need 0 < sharpness < inf, got 0.0"),
 )
-def test_bad_arguments_are_named(call, message):
-    """Catches a function of whole rows taken for an activation."""
-    with pytest.raises(ValueError, match=message):
-        call(torch.linspace(-2, 3, 6).reshape(2, 3))

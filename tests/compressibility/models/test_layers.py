@@ -8,17 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from compressibility.models.layers import Block, Layer, frequency_weights, spectra
+from compressibility.models.layers import Block, Layer, spectra
 from compressibility.models.network import convnet
+from tests.compressibility.helpers import normal, refuses
 
 SHAPES = [(3, 2, 3, 6), (2, 3, 3, 5), (1, 4, 2, 5), (4, 1, 4, 4), (2, 2, 1, 3), (2, 2, 5, 5)]
 SHAPES += [(3, 5, 1, 1)]
 each_shape = pytest.mark.parametrize(("d_out", "d_in", "q", "r"), SHAPES)
-
-
-def normal(*shape, seed=0):
-    source = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=source, dtype=torch.float64)
 
 
 def convolve_by_loops(images, kernel):
@@ -75,31 +71,15 @@ def test_energies_are_those_of_the_outputs(d_out, d_in, q, r):
     assert got.tolist() == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("r", [1, 2, 3, 4])
-def test_parseval(r):
-    """Catches weights of the frequencies that do not add up to a mean over the pixels."""
-    images = normal(5, 3, r, r)
-    weights = frequency_weights(r, images.device)[:, None, None]
-    total = (weights * spectra(images).abs().square()).sum(0)
-    torch.testing.assert_close(total, images.square().sum((2, 3)), rtol=1e-12, atol=0)
-    assert weights.sum().item() == pytest.approx(1, rel=1e-14)
-
-
 def test_one_pixel_is_a_real_matrix():
     """Catches complex arithmetic on one pixel, where it costs four times the time."""
     weight, x = normal(4, 3), normal(5, 3, seed=1)
     layer = Layer.dense(weight)
     assert layer.is_dense
     assert layer.spectrum().dtype == spectra(x).dtype == torch.float64
-    assert torch.equal(layer.spectrum(), weight[None])
-    assert torch.equal(layer.matrix(), weight)
-    assert torch.equal(layer.weight, weight)
-    assert torch.equal(layer(x), x @ weight.T)
-    assert torch.equal(spectra(x), x[None])
-    assert torch.equal(layer.entries(), weight.abs())
-    assert layer.norm() == torch.linalg.matrix_norm(weight, ord=2).item()
-    kernel = normal(2, 2, 3, 3)
-    assert torch.equal(Layer(kernel, 4).weight, kernel)
+    pairs = ((layer.spectrum(), weight[None]), (spectra(x), x[None]), (layer.weight, weight))
+    assert all(torch.equal(one, other) for one, other in pairs)
+    assert torch.equal(Layer(weight[..., None, None], 4).weight, weight[..., None, None])
 
 
 def test_layers_of_anything_like_a_matrix():
@@ -148,10 +128,8 @@ def test_energies_far_from_one(dtype):
     maps = torch.tensor([[far, 0.0, far, far]], dtype=dtype)
     assert layer.energies(maps).tolist() == pytest.approx([0.0, 0.0, 1.0, 4.0], rel=1e-6)
     tiny = 1e-25 if dtype == torch.float32 else 1e-60
-    got = Layer.dense(torch.full((1, 1), tiny, dtype=dtype)).energies(
-        torch.full((2, 1), tiny, dtype=dtype)
-    )
-    assert got.item() == pytest.approx(tiny**4, rel=1e-6)
+    least = torch.full((1, 1), tiny, dtype=dtype)
+    assert Layer.dense(least).energies(least).item() == pytest.approx(tiny**4, rel=1e-6)
     kernel = torch.full((1, 2, 3, 3), tiny, dtype=dtype)
     images = torch.ones(1, 2, 4, 4, dtype=dtype) / tiny
     got = Layer(kernel, 4).energies(images)
@@ -170,87 +148,64 @@ def test_block_is_second_of_phi_of_first_and_nothing_is_changed():
     assert torch.equal(images, before[1])
 
 
-circular = {"padding": 1, "padding_mode": "circular"}
+def convolution(**options):
+    """The call that reads a convolution, circular but for its options."""
+    known = {"kernel_size": 3, "padding": 1, "padding_mode": "circular", "bias": False}
+    return lambda: Layer.of(nn.Conv2d(2, 2, **{**known, **options}), 6)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({}, "padding that keeps"),
-        ({"padding": 1}, "padding_mode 'circular', got 'zeros'"),
-        ({"padding": "same"}, "padding_mode 'circular', got 'zeros'"),
-        ({"padding": 1, "padding_mode": "reflect"}, "padding_mode 'circular', got 'reflect'"),
-        (circular | {"padding": 2}, "padding that keeps"),
-        (circular | {"padding": "valid"}, "padding that keeps"),
-        (circular | {"stride": 2}, "stride 1"),
-        (circular | {"dilation": 2}, "dilation 1"),
-        (circular | {"groups": 2}, "groups 1"),
-        (circular | {"bias": True}, "bias=False"),
-        (circular | {"kernel_size": (3, 1)}, "a square kernel"),
-    ],
+test_other_convolutions_are_refused = refuses(
+    (convolution(padding=0, padding_mode="zeros"), "need .*padding that keeps"),
+    (convolution(padding_mode="zeros"), "need .*padding_mode 'circular', got 'zeros'"),
+    (convolution(padding="same", padding_mode="zeros"), "padding_mode 'circular', got 'zeros'"),
+    (convolution(padding_mode="reflect"), "need .*padding_mode 'circular', got 'reflect'"),
+    (convolution(padding=2), "need .*padding that keeps"),
+    (convolution(padding="valid"), "need .*padding that keeps"),
+    (convolution(stride=2), "need .*stride 1"),
+    (convolution(dilation=2), "need .*dilation 1"),
+    (convolution(groups=2), "need .*groups 1"),
+    (convolution(bias=True), "need .*bias=False"),
+    (convolution(kernel_size=(3, 1)), "need .*a square kernel"),
 )
-def test_other_convolutions_are_refused(options, message):
-    """Catches a layer that is silently treated as circular."""
-    module = nn.Conv2d(2, 2, **{"kernel_size": 3, "bias": False, **options})
-    with pytest.raises(ValueError, match=f"need .*{message}"):
-        Layer.of(module, 6)
 
 
-def pair(second, size=1, phi=torch.tanh):
-    return Block(Layer.dense(torch.ones(4, 3)), Layer(second, size), phi)
+def pair(*shape, size=1, phi=torch.tanh, dtype=torch.float32):
+    """The call that puts a second layer of ones on one of 4 outputs."""
+    second = torch.ones(*shape, 1, 1, dtype=dtype)
+    return lambda: Block(Layer.dense(torch.ones(4, 3)), Layer(second, size), phi)
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: Layer(torch.ones(2, 3, 3), 6), r"need kernel \(d_out, d_in, q, q\)"),
-        (lambda: Layer(torch.ones(2, 1, 1, 3, 3), 6), "need kernel"),
-        (lambda: Layer(torch.ones(2, 3, 3, 2), 6), "need kernel"),
-        (lambda: Layer(torch.ones(2, 0, 3, 3), 6), "need kernel .*none empty"),
-        (lambda: Layer(torch.ones(2, 1, 3, 3).long(), 6), "dtype float32 or float64"),
-        (lambda: Layer(torch.full((1, 1, 3, 3), math.nan), 6), "need finite kernel"),
-        (lambda: Layer(torch.ones(2, 1, 3, 3), 2), "need q <= r, got q = 3 and r = 2"),
-        (lambda: Layer(torch.ones(1, 1, 1, 1), 0), "need a whole size >= 1"),
-        (lambda: Layer.dense(torch.ones(3)), r"need weight \(n_out, n_in\), none empty"),
-        (lambda: Layer.dense(np.ones((2, 2), dtype=int)), "dtype float32 or float64"),
-        (lambda: Layer.of(nn.Linear(3, 3)), "need bias=False, got a bias"),
-        (lambda: Layer.of(nn.Linear(3, 3, bias=False), 2), "need size 1 for a Linear"),
-        (lambda: Layer.of(nn.Conv1d(3, 3, 1)), "need a torch.nn.Linear or Conv2d, got Conv1d"),
-        (lambda: pair(torch.ones(2, 3, 1, 1)), "need a second layer of 4 inputs, got 3"),
-        (lambda: pair(torch.ones(2, 4, 1, 1), 2), "need a second layer on maps of size 1, got 2"),
-        (lambda: pair(torch.ones(2, 4, 1, 1).double()), "need a second layer of dtype"),
-        (lambda: pair(torch.ones(2, 4, 1, 1), phi=nn.Softmax(-1)), "mixes entries"),
-    ],
-)
-def test_bad_layers_are_refused(call, message):
-    """Catches nonsense that would come out as a number."""
-    with pytest.raises(ValueError, match=message):
-        call()
-
-
-def energies(size=1, shape=(5, 2), fill=1.0):
+def energies(*shape, size=1, fill=1.0):
+    """The call for the energies of constant maps."""
     layer = Layer(torch.ones(3, 2, 1, 1).double(), size)
-    return layer.energies(torch.full(shape, fill, dtype=torch.float64))
+    return lambda: layer.energies(torch.full(shape, fill, dtype=torch.float64))
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: energies(1, (5, 3)), r"need inputs \(N, 2\), N >= 1, got \(5, 3\)"),
-        (lambda: energies(1, (0, 2)), "N >= 1"),
-        (lambda: energies(1, (5, 2, 1, 1)), r"need inputs \(N, 2\)"),
-        (lambda: energies(4, (5, 2, 3, 3)), r"\(N, 2, 4, 4\), N >= 1, got \(5, 2, 3, 3\)"),
-        (lambda: energies(4, (5, 32)), "need inputs"),
-        (lambda: energies(fill=math.nan), "need finite inputs"),
-        (lambda: energies(fill=1e170), "need energies between"),
-        (lambda: energies(fill=1e-170), "need energies between"),
-        (
-            lambda: Layer.dense([[1.0]]).check_maps(torch.ones(1, 1), "x"),
-            r"need x of dtype torch\.float64, got torch\.float32",
-        ),
-    ],
+test_bad_arguments_are_named = refuses(
+    (lambda: Layer(torch.ones(2, 3, 3), 6), r"need kernel \(d_out, d_in, q, q\)"),
+    (lambda: Layer(torch.ones(2, 1, 1, 3, 3), 6), "need kernel"),
+    (lambda: Layer(torch.ones(2, 3, 3, 2), 6), "need kernel"),
+    (lambda: Layer(torch.ones(2, 0, 3, 3), 6), "need kernel .*none empty"),
+    (lambda: Layer(torch.ones(2, 1, 3, 3).long(), 6), "dtype float32 or float64"),
+    (lambda: Layer(torch.full((1, 1, 3, 3), math.nan), 6), "need finite kernel"),
+    (lambda: Layer(torch.ones(2, 1, 3, 3), 2), "need q <= r, got q = 3 and r = 2"),
+    (lambda: Layer(torch.ones(1, 1, 1, 1), 0), "need a whole size >= 1"),
+    (lambda: Layer.dense(torch.ones(3)), r"need weight \(n_out, n_in\), none empty"),
+    (lambda: Layer.dense(np.ones((2, 2), dtype=int)), "dtype float32 or float64"),
+    (lambda: Layer.of(nn.Linear(3, 3)), "need bias=False, got a bias"),
+    (lambda: Layer.of(nn.Linear(3, 3, bias=False), 2), "need size 1 for a Linear"),
+    (lambda: Layer.of(nn.Conv1d(3, 3, 1)), "need a torch.nn.Linear or Conv2d, got Conv1d"),
+    (pair(2, 3), "need a second layer of 4 inputs, got 3"),
+    (pair(2, 4, size=2), "need a second layer on maps of size 1, got 2"),
+    (pair(2, 4, dtype=torch.float64), "need a second layer of dtype"),
+    (pair(2, 4, phi=nn.Softmax(-1)), "mixes entries"),
+    (energies(5, 3), r"need inputs \(N, 2\), N >= 1, got \(5, 3\)"),
+    (energies(0, 2), "N >= 1"),
+    (energies(5, 2, 1, 1), r"need inputs \(N, 2\)"),
+    (energies(5, 2, 3, 3, size=4), r"\(N, 2, 4, 4\), N >= 1, got \(5, 2, 3, 3\)"),
+    (energies(5, 32, size=4), "need inputs"),
+    (energies(5, 2, fill=math.nan), "need finite inputs"),
+    (energies(5, 2, fill=1e170), "need energies between"),
+    (energies(5, 2, fill=1e-170), "need energies between"),
+    (lambda: Layer.dense([[1.0]]).check_maps(torch.ones(1, 1), "x"), r"need x of dtype .*64, got"),
 )
-def test_bad_maps_are_refused(call, message):
-    """Catches maps that broadcast into something, nan, and energies beyond float64."""
-    with pytest.raises(ValueError, match=message):
-        call()

@@ -10,7 +10,7 @@ from torch import Tensor
 from compressibility.models.layers import Block, Layer
 from compressibility.pruning.blocks import compress_block
 from compressibility.pruning.cuts import Compressed, Cut
-from compressibility.pruning.draws import Draw, Pruning
+from compressibility.pruning.draws import Draw
 from compressibility.pruning.wide import compress_wide
 from tests.compressibility.pruning import literal
 
@@ -63,12 +63,8 @@ class Case:
 
     def outcomes(self, draw: Draw) -> list[literal.Outcomes]:
         """What the literal algorithm knows of a draw."""
-        weight = self.layer.weight
-        if self.groups:
-            return literal.pruned_groups(weight, axis=self.axis, keep=draw.keep)
-        if isinstance(draw, Pruning):
-            return literal.pruned(weight, keep=draw.keep)
-        return literal.rounded(weight, levels=draw.levels)
+        axis = self.axis if self.groups else None
+        return literal.outcomes(self.layer.weight, draw, axis=axis)
 
     def to(self, dtype: torch.dtype) -> Case:
         """The same in another precision."""

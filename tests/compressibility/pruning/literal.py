@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import accumulate
+from typing import NamedTuple
 
 from torch import Tensor
 
 from compressibility.models.layers import Layer
+from compressibility.pruning.draws import Draw, Pruning
 
 Change = Callable[[Tensor], Tensor]
 Outcomes = list[tuple[Change, float]]  # (what it makes of a weight, chance), lowest uniforms first
 Loss = Callable[[Tensor], float]
 
 
-@dataclass(frozen=True)
-class Literal:
+class Literal(NamedTuple):
     """What the literal algorithm did."""
 
     weight: Tensor
@@ -70,6 +70,15 @@ def pruned_groups(weight: Tensor, *, axis: int, keep: float) -> list[Outcomes]:
     """Every output (axis 0) or input (axis 1) is kept and enlarged, or zero."""
     both = ((1 / keep, keep), (0.0, 1 - keep))
     return [[(scaled(axis, i, f), chance) for f, chance in both] for i in range(weight.shape[axis])]
+
+
+def outcomes(weight: Tensor, draw: Draw, *, axis: int | None = None) -> list[Outcomes]:
+    """What the algorithm knows of a draw: of single weights, or of the groups along an axis."""
+    if axis is not None:
+        return pruned_groups(weight, axis=axis, keep=draw.keep)
+    if isinstance(draw, Pruning):
+        return pruned(weight, keep=draw.keep)
+    return rounded(weight, levels=draw.levels)
 
 
 def wide_loss(weight: Tensor, x: Tensor, other: Tensor, *, size: int = 1) -> Loss:

@@ -17,19 +17,13 @@ from compressibility.pruning.blocks import compress_block
 from compressibility.pruning.cuts import Cut
 from compressibility.pruning.draws import Masking, NearestRounding, Pruning, Quantization
 from compressibility.pruning.wide import compress_wide, prices
+from tests.compressibility.helpers import refuses
 from tests.compressibility.pruning import literal
-from tests.compressibility.pruning.cases import (
-    BLOCKS,
-    KINDS,
-    SINGLE,
-    WIDE,
-    case,
-    generator,
-    normal,
-)
+from tests.compressibility.pruning.cases import BLOCKS, KINDS, SINGLE, WIDE, case, generator, normal
 
 DRAWS = [Pruning(keep=0.3), Pruning(keep=0.7), Quantization(levels=1), Quantization(levels=3)]
 PAIRS = [(k, d) for k in KINDS for d in DRAWS if k in SINGLE or isinstance(d, Pruning)]
+OF_WIDE = [(k, d) for k, d in PAIRS if k in WIDE]
 PHI = [torch.tanh, torch.relu, ACTIVATIONS["softplus"], torch.cos]  # cos(0) is not 0
 
 
@@ -86,12 +80,9 @@ def test_ties_go_to_the_lowest_index(kind):
         assert throw[: len(dead)] == dead
 
 
-@pytest.mark.parametrize("draw", [Pruning(keep=0.3), Quantization(levels=2)], ids=str)
-@pytest.mark.parametrize("kind", WIDE)
+@pytest.mark.parametrize(("kind", "draw"), OF_WIDE[::3] + OF_WIDE[4:5], ids=str)
 def test_identity_by_monte_carlo(kind, draw):
     """Catches a mean loss other than base + prices: 4000 throws, 5 standard errors."""
-    if not isinstance(draw, Pruning) and kind not in SINGLE:
-        return
     cut = case(kind, 4, inputs=12, outputs=3, samples=9)
     found = cut.run(draw, 0.75, throws=4000, seed=1)
     losses = found.error
@@ -101,7 +92,7 @@ def test_identity_by_monte_carlo(kind, draw):
     assert found.expected.item() > 20 * error
 
 
-@pytest.mark.parametrize(("kind", "draw"), [p for p in PAIRS if p[0] in WIDE], ids=str)
+@pytest.mark.parametrize(("kind", "draw"), OF_WIDE, ids=str)
 def test_identity_by_enumeration(kind, draw):
     """Catches an identity that is only about right: the mean over all outcomes, weighted."""
     cut = case(kind, 7, inputs=4, outputs=2, samples=3)
@@ -151,12 +142,8 @@ def test_largest_first_is_the_greedy_from_the_other_end():
         steps = price[found.taken[0]].diff()
         assert order == "random" or (steps.sign() == (1 if order == "greedy" else -1)).all()
     assert costs == sorted(costs)
-    equal = compress_wide(
-        Layer.dense(torch.ones(2, 3)),
-        torch.ones(4, 3),
-        Cut(draw, 0.5, order="largest"),
-        generator(),
-    )
+    layer, made = Layer.dense(torch.ones(2, 3)), Cut(draw, 0.5, order="largest")
+    equal = compress_wide(layer, torch.ones(4, 3), made, generator())
     assert equal.taken.tolist() == [[0, 1, 2]]
 
 
@@ -192,9 +179,7 @@ def test_what_every_cut_obeys(kind, seed, shape, hundredths, draw, order):
     weight, axes = found.weight, list(range(1, cut.layer.weight.ndim + 1))
     if cut.groups:
         axes.remove(1 + cut.axis)
-        same = (weight == cut.layer.weight).all(axes[-1])
-        for axis in reversed(axes[:-1]):
-            same = same.all(axis)
+        same = (weight - cut.layer.weight).abs().sum(axes) == 0
         gone = (weight.abs().sum(axes) == 0).double().mean(1)
         torch.testing.assert_close(found.kept_share, 1 - gone)
     else:
@@ -258,6 +243,10 @@ def infinite(t):
     return torch.full_like(t, math.inf)
 
 
+def bursting(z):
+    return z + 1e200 * (z - 5).relu()
+
+
 PRUNING_ONLY = r"need a draw Pruning\(keep=p\)"
 BAD = [  # of which kinds, what is changed (x and other by a function of themselves), the message
     (KINDS, {"throws": 0}, "need a whole throws >= 1, got 0"),
@@ -286,22 +275,23 @@ BAD = [  # of which kinds, what is changed (x and other by a function of themsel
     (SINGLE, {"scorings": 2, "order": "random"}, "need scorings for the greedy order"),
     (("rows",), {"scorings": 2}, "need scorings for the greedy order"),
     (("input filters", "output filters"), {"groups": False}, "need groups=True unless"),
-    (("rows", "output filters"), {"phi": lambda z: 1e200 * z}, "need finite (linear|products)"),
-    (SINGLE[1:], {"phi": lambda z: 1e200 * z}, "need values with room for squares"),
+    (BLOCKS, {"phi": lambda z: 1e200 * z}, "need values with room for squares"),
+    (("rows",), {"phi": bursting}, "need finite (linear|products)"),
+    (SINGLE[1:], {"phi": bursting, "share": 0.9}, "need finite scores, got overflow"),
 ]
 
 
-@pytest.mark.parametrize(("kinds", "change", "message"), BAD)
-def test_bad_arguments_are_named(kinds, change, message):
-    """Catches a bad argument that goes through, or an error that does not say which and why."""
-    for kind in kinds:
-        cut = case(kind)
-        how = {"draw": Pruning(0.5), "share": 0.5} | change
-        fields = {name: how.pop(name) for name in ("phi", "groups") if name in how}
-        for name in {"x", "other"} & how.keys():
-            fields[name] = how.pop(name)(getattr(cut, name))
-        with pytest.raises(ValueError, match=message):
-            replace(cut, **fields).run(**how)
+def changed(kind, change):
+    """The call of a cut with some arguments changed."""
+    cut, how = case(kind), {"draw": Pruning(0.5), "share": 0.5} | change
+    fields = {name: how.pop(name) for name in ("phi", "groups") if name in how}
+    fields |= {name: how.pop(name)(getattr(cut, name)) for name in {"x", "other"} & how.keys()}
+    return lambda: replace(cut, **fields).run(**how)
+
+
+test_bad_arguments_are_named = refuses(
+    *((changed(kind, change), message) for kinds, change, message in BAD for kind in kinds)
+)
 
 
 @pytest.mark.parametrize("inside", ["rows", "output filters"])
@@ -315,14 +305,6 @@ def test_for_relu_outputs_of_one_layer_are_inputs_of_the_next(inside):
     for name in ("taken", "mask", "kept_share"):
         assert torch.equal(getattr(found, name), getattr(other, name))
     torch.testing.assert_close(found.error, other.error)
-
-
-@pytest.mark.parametrize("kind", ["rows", "output filters"])
-def test_orders_depend_on_what_was_drawn(kind):
-    """Catches a greedy that ignores the realized error: other dice must lead to other orders."""
-    taken = case(kind, 3, outputs=12).run(Pruning(0.5), 0.99, throws=200).taken
-    assert len({tuple(row) for row in taken.tolist()}) > 10
-    assert len(taken[:, 0].unique()) == 1
 
 
 @pytest.mark.parametrize("kind", ["input filters", "output filters", "rows"])
@@ -343,13 +325,3 @@ def test_kernels_of_two_sizes_may_follow_one_another():
     cut = replace(cut, other=x)
     found = cut.run(Pruning(0.5), 0.5)
     assert found.error[0].item() == pytest.approx(cut.loss()(found.weight[0]))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_kept_share_of_the_papers_experiment(kind):
-    """Catches a share kept that is not 1 - alpha + alpha p = 0.37: 5 sigma."""
-    cut = case(kind, inputs=10, outputs=10, samples=5)
-    scorings = {"scorings": 3} if kind == "weights of a block" else {}
-    found = cut.run(Pruning(0.3), 0.9, throws=100, seed=6, **scorings)
-    error = math.sqrt(0.9 * 0.3 * 0.7 / (100 * math.prod(cut.shape())))
-    assert found.kept_share.mean().item() == pytest.approx(0.37, abs=5 * error)

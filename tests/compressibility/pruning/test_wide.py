@@ -11,17 +11,8 @@ from compressibility.models.layers import Layer
 from compressibility.pruning.cuts import Cut
 from compressibility.pruning.draws import Masking, NearestRounding, Pruning, Quantization
 from compressibility.pruning.wide import compress_wide, prices
+from tests.compressibility.helpers import sheet_a
 from tests.compressibility.pruning.cases import case, generator
-
-
-def sheet_case_a():
-    """Case A of the theory sheet: W, X inside the unit ball, X'."""
-    rng = np.random.default_rng(0)
-    weight = rng.standard_normal((8, 30)) / math.sqrt(30)
-    x = rng.standard_normal((64, 30))
-    x = x / np.linalg.norm(x, axis=1).max()
-    other = x + 0.3 * rng.standard_normal((64, 30)) / math.sqrt(30)
-    return tuple(torch.from_numpy(a) for a in (weight, x, other))
 
 
 @pytest.mark.parametrize(
@@ -34,7 +25,7 @@ def sheet_case_a():
 )
 def test_sheet_case_a(draw, groups, expected, all_of_them):
     """Catches any constant of the identity or of its alpha-share bound (sheet, case A)."""
-    weight, x, other = sheet_case_a()
+    weight, x, other = (torch.from_numpy(t) for t in sheet_a())
     base = output_error(weight, weight, x, other).item()
     cut = Cut(draw, 0.9, groups=groups)
     found = compress_wide(Layer.dense(weight), other, cut, generator(), dense=x, throws=2000)
@@ -53,7 +44,7 @@ def test_sheet_case_a(draw, groups, expected, all_of_them):
 @pytest.mark.parametrize("biased", [Masking(keep=0.3), NearestRounding(levels=2)], ids=str)
 def test_biased_draws_break_the_identity(biased):
     """Catches a bias that slips in: its loss has the extra term of the mean's own error."""
-    weight, x, _ = sheet_case_a()
+    weight, x, _ = (torch.from_numpy(t) for t in sheet_a())
     losses = output_error(weight, biased.sample(weight.expand(2000, -1, -1), generator(2)), x)
     spread = prices(Layer.dense(weight), x, biased).sum().item()
     bias = output_error(weight, biased.mean(weight), x).item()
@@ -92,10 +83,7 @@ def test_a_zero_weight_beside_a_huge_input_costs_nothing():
 @pytest.mark.parametrize("of_weight", [1e170, 1.0, 1e-170])
 @pytest.mark.parametrize("of_inputs", [1e170, 1.0, 1e-170])
 def test_the_order_is_right_at_any_scale(draw, of_weight, of_inputs):
-    """Catches squares that overflow or vanish: the order is that of the same layer in its middle.
-
-    The two scales are powers of two, as all that could round would be.
-    """
+    """Catches squares that overflow or vanish: powers of two must not change the order."""
     gain, loud = (2.0 ** round(math.log2(s)) for s in (of_weight, of_inputs))
     cut = case("weights", 3, inputs=9, outputs=9)
     plain = compress_wide(cut.layer, cut.other, Cut(draw, 0.8), generator())

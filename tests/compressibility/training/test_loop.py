@@ -1,6 +1,7 @@
 """The training loop: a batch against single runs, against plain PyTorch, and its hooks."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -8,16 +9,15 @@ from torch import nn
 
 from compressibility.models.network import convnet, mlp
 from compressibility.training.loop import Training, train
+from tests.compressibility.helpers import normal, refuses
 
 SEEDS = (5, 2, 9)
 
 
-def samples(loss, count=22):
-    source = torch.Generator().manual_seed(0)
-    x = torch.randn((count, 4), generator=source, dtype=torch.float64)
+def samples(loss):
     if loss == "mse":
-        return x, torch.randn((count, 3), generator=source, dtype=torch.float64)
-    return x, torch.randint(3, (count,), generator=source)
+        return normal(22, 4), normal(22, 3, seed=1)
+    return normal(22, 4), torch.randint(3, (22,), generator=torch.Generator().manual_seed(0))
 
 
 def run(network, x, y, *, loss="cross_entropy", seeds=SEEDS, hooks=(), **changes):
@@ -25,10 +25,14 @@ def run(network, x, y, *, loss="cross_entropy", seeds=SEEDS, hooks=(), **changes
     return train(network, x, y, Training(**how), loss=loss, seeds=seeds, hooks=hooks)
 
 
-def network(seeds=SEEDS):
-    return mlp([4, 8, 3], activation="tanh", seeds=seeds, dtype=torch.float64)
+def network(seeds=SEEDS, kind="dense"):
+    how = {"activation": "tanh", "seeds": seeds, "dtype": torch.float64}
+    if kind == "maps":
+        return convnet([1, 4, 2], outputs=3, size=2, kernel_size=2, **how)
+    return mlp([4, 8, 3], **how)
 
 
+@pytest.mark.parametrize("kind", ["dense", "maps"])
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
 @pytest.mark.parametrize(
     "optimizer",
@@ -39,13 +43,13 @@ def network(seeds=SEEDS):
     ],
     ids=["adam", "adam, decay", "sgd, momentum"],
 )
-def test_a_batch_equals_single_runs(loss, optimizer):
+def test_a_batch_equals_single_runs(kind, loss, optimizer):
     """Catches networks that share gradients, minibatches or optimizer state."""
     x, y = samples(loss)
-    together = network()
+    together = network(kind=kind)
     history = run(together, x, y, loss=loss, **optimizer)
     for e, seed in enumerate(SEEDS):
-        alone = network((seed,))
+        alone = network((seed,), kind)
         single = run(alone, x, y, loss=loss, seeds=(seed,), **optimizer)
         for stacked, own in zip(together.weights, alone.weights, strict=True):
             torch.testing.assert_close(stacked[e], own[0], rtol=0, atol=1e-10)
@@ -94,27 +98,6 @@ def test_same_seeds_same_weights_and_no_global_state():
     run(other, x, y, seeds=(6, 2, 9))
     assert not torch.equal(other.weights[0][0], one.weights[0][0])
     assert torch.equal(other.weights[0][1:], one.weights[0][1:])
-
-
-def test_convolutions_train_as_if_alone():
-    """Catches gradients that reach another network through its kernels."""
-    x, y = torch.randn((12, 16), generator=torch.Generator().manual_seed(1)), torch.arange(12) % 3
-    both, alone = (convnet([1, 4, 2], outputs=3, size=4, seeds=s) for s in ((0, 1), (1,)))
-    options = {"optimizer": "adam", "learning_rate": 1e-2, "epochs": 8, "batch_size": 6}
-    history = run(both, x, y, seeds=(0, 1), **options)
-    run(alone, x, y, seeds=(1,), **options)
-    torch.testing.assert_close(both(x)[1], alone(x)[0], rtol=1e-4, atol=1e-5)
-    assert bool((history.losses[-2:].mean(0) < history.losses[:2].mean(0)).all())
-
-
-def test_training_fits_a_linear_map():
-    """Catches a step uphill: noiseless linear regression goes to zero loss."""
-    x, _ = samples("mse")
-    truth = torch.tensor([[1.0, -2.0, 0.5, 3.0]], dtype=torch.float64)
-    linear = mlp([4, 1], activation="identity", seeds=(0,), dtype=torch.float64)
-    changes = {"loss": "mse", "learning_rate": 0.1, "epochs": 200, "batch_size": 22}
-    run(linear, x, x @ truth.T, seeds=(0,), **changes)
-    torch.testing.assert_close(linear.weights[0][0], truth, rtol=1e-6, atol=1e-6)
 
 
 def test_hooks_see_each_step_and_may_move_the_weights():
@@ -169,48 +152,48 @@ class _Wrong(nn.Module):
         return x[0] @ self.weight.mT
 
 
-def bad(**changes):
-    x, y = samples(changes.get("loss", "cross_entropy"))
-    x, y = changes.pop("x", x), changes.pop("y", y)
-    trained = changes.pop("network", network())
-    before = [weight.detach().clone() for weight in trained.parameters()]
-    try:
-        run(trained, x, y, **changes)
-    finally:
-        now = trained.parameters()
-        assert all(torch.equal(a, b.detach()) for a, b in zip(before, now, strict=True))
+def bad(changes):
+    """The call of a training that must leave its network alone, with some arguments changed."""
+
+    def call(*, x=None, y=None, module=None, **how):
+        inputs, targets = samples(how.get("loss", "cross_entropy"))
+        trained = network() if module is None else module
+        before = [weight.detach().clone() for weight in trained.parameters()]
+        try:
+            run(trained, inputs if x is None else x, targets if y is None else y, **how)
+        finally:
+            now = trained.parameters()
+            assert all(torch.equal(a, b.detach()) for a, b in zip(before, now, strict=True))
+
+    return partial(call, **changes)
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"learning_rate": 0.0}, "need 0 < learning_rate < inf, got 0.0"),
-        ({"learning_rate": math.nan}, "need 0 < learning_rate < inf, got nan"),
-        ({"epochs": 0}, "need a whole epochs >= 1"),
-        ({"samples": 0}, "need a whole samples >= 1"),
-        ({"weight_decay": math.nan}, "need 0 <= weight_decay"),
-        ({"batch_size": 23}, "need 1 <= batch_size <= 22, got 23"),
-        ({"batch_size": 0}, "need a whole batch_size >= 1"),
-        ({"seeds": (1, 2)}, "need 3 seeds, one per network, got 2"),
-        ({"momentum": 1.0}, "need 0 <= momentum < 1"),
-        ({"optimizer": "adam", "momentum": 0.5}, "need momentum = 0 with adam"),
-        ({"weight_decay": -1.0}, "need 0 <= weight_decay"),
-        ({"loss": "hinge"}, "need loss in .*'hinge'"),
-        ({"optimizer": "lion"}, "need optimizer in .*'lion'"),
-        ({"x": torch.ones(22, 4)}, "need inputs of dtype torch.float64, got torch.float32"),
-        ({"x": torch.full((22, 4), math.nan).double()}, "need finite inputs"),
-        ({"x": torch.ones(21, 4).double()}, "need as many targets as inputs, got 22 and 21"),
-        ({"x": torch.ones(22, 5).double()}, "need inputs"),
-        ({"y": torch.ones(22).double()}, "need targets of dtype torch.int64"),
-        ({"y": torch.ones(22, 1).long()}, r"need targets \(N,\) for cross_entropy"),
-        ({"y": torch.full((22,), 3)}, r"need 0 <= targets < 3, got 3\.\.3"),
-        ({"loss": "mse", "y": torch.ones(22, 1).double()}, r"need targets \(N, 3\) for mse"),
-        ({"loss": "mse", "y": torch.ones(22, 3)}, "need targets of dtype torch.float64"),
-        ({"network": nn.Identity()}, "need parameters with one first axis"),
-        ({"network": _Wrong()}, r"need a network with outputs \(3, B, outputs\), got \(1, 3\)"),
-    ],
+BAD = [
+    ({"learning_rate": 0.0}, "need 0 < learning_rate < inf, got 0.0"),
+    ({"learning_rate": math.nan}, "need 0 < learning_rate < inf, got nan"),
+    ({"epochs": 0}, "need a whole epochs >= 1"),
+    ({"samples": 0}, "need a whole samples >= 1"),
+    ({"weight_decay": math.nan}, "need 0 <= weight_decay"),
+    ({"batch_size": 23}, "need 1 <= batch_size <= 22, got 23"),
+    ({"batch_size": 0}, "need a whole batch_size >= 1"),
+    ({"seeds": (1, 2)}, "need 3 seeds, one per network, got 2"),
+    ({"momentum": 1.0}, "need 0 <= momentum < 1"),
+    ({"optimizer": "adam", "momentum": 0.5}, "need momentum = 0 with adam"),
+    ({"weight_decay": -1.0}, "need 0 <= weight_decay"),
+    ({"loss": "hinge"}, "need loss in .*'hinge'"),
+    ({"optimizer": "lion"}, "need optimizer in .*'lion'"),
+    ({"x": torch.ones(22, 4)}, "need inputs of dtype torch.float64, got torch.float32"),
+    ({"x": torch.full((22, 4), math.nan).double()}, "need finite inputs"),
+    ({"x": torch.ones(21, 4).double()}, "need as many targets as inputs, got 22 and 21"),
+    ({"x": torch.ones(22, 5).double()}, "need inputs"),
+    ({"y": torch.ones(22).double()}, "need targets of dtype torch.int64"),
+    ({"y": torch.ones(22, 1).long()}, r"need targets \(N,\) for cross_entropy"),
+    ({"y": torch.full((22,), 3)}, r"need 0 <= targets < 3, got 3\.\.3"),
+    ({"loss": "mse", "y": torch.ones(22, 1).double()}, r"need targets \(N, 3\) for mse"),
+    ({"loss": "mse", "y": torch.ones(22, 3)}, "need targets of dtype torch.float64"),
+    ({"module": nn.Identity()}, "need parameters with one first axis"),
+    ({"module": _Wrong()}, r"need a network with outputs \(3, B, outputs\), got \(1, 3\)"),
+]
+test_bad_arguments_are_refused_before_work = refuses(
+    *((bad(changes), message) for changes, message in BAD)
 )
-def test_bad_arguments_are_refused_before_work(changes, message):
-    """Catches a run that fails after a step, or an error that does not name the argument."""
-    with pytest.raises(ValueError, match=message):
-        bad(**changes)

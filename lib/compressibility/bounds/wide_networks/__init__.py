@@ -25,6 +25,7 @@ from compressibility.bounds.wide_networks.losses import (
     corollary_5,
     excess_loss,
     kept_share_bound,
+    promise,
     theorem_error,
 )
 from compressibility.bounds.wide_networks.widths import smallest_widths
@@ -32,6 +33,6 @@ from compressibility.bounds.wide_networks.widths import smallest_widths
 __all__ = [
     "Asked", "Audit", "BlockTerms", "Constants", "LayerFacts", "Seen", "SharperDeltas", "audit",
     "block_bound", "block_terms", "concentration_slack", "corollary_5", "delta", "excess_loss",
-    "kept_share_bound", "sharper_deltas", "sharpest", "smallest_draws", "smallest_widths",
-    "theorem_error", "wide_bound",
+    "kept_share_bound", "promise", "sharper_deltas", "sharpest", "smallest_draws",
+    "smallest_widths", "theorem_error", "wide_bound",
 ]  # fmt: skip

@@ -51,6 +51,7 @@ class Asked:
 
     def __post_init__(self) -> None:
         checks.need(0 < self.xi < 1, "0 < xi < 1", self.xi)
+        object.__setattr__(self, "share", checks.plain(self.share))
         checks.need(0 < self.share < 1, "0 < share < 1", self.share)
         for name, known in (("count", ("widths", "draws")), ("c2", ("network", "layers"))):
             value = getattr(self, name)
@@ -151,6 +152,7 @@ def _factors(
     else:
         checks.need(isinstance(draw, Pruning), f"Pruning for Theorem {theorem}", draw)
         assert isinstance(draw, Pruning)
+        checks.need(draw.keep < 1, "keep < 1: something to prune", draw.keep)
         inverse = exact = draw.keep / (1 - draw.keep)
         jump = max(1.0, 1 / inverse)
     small = delta(asked.xi, slack=asked.slack, wide_only=sharper or not plan.blocks)

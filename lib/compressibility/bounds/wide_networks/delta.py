@@ -124,8 +124,9 @@ def smallest_draws(
     >>> smallest_draws(0.5, 0.5, gamma=1.0, tail="exact")  # no draw exceeds n
     1
     """
-    checks.need(0 < p < 1, "0 < p < 1", p)
-    checks.need(0 < gamma < math.inf, "0 < gamma < inf", gamma)
+    p, gamma = (float(checks.decimal(number)) for number in (p, gamma))
+    checks.need(1e-100 < p < 1, "0 < p < 1", p)
+    checks.need(gamma > 1e-100, "0 < gamma < inf", gamma)
     checks.need(tail in ("chernoff", "exact"), "tail 'chernoff' or 'exact'", repr(tail))
     epsilon = concentration_slack(xi, slack=slack)
     if tail == "chernoff":

@@ -36,6 +36,10 @@ class LayerFacts:
     def __post_init__(self) -> None:
         checks.not_negative(norm=self.norm, entry=self.entry)
         checks.whole(inputs=self.inputs, outputs=self.outputs, pixels=self.pixels)
+        for name in ("norm", "entry"):  # in Python's numbers: NumPy's overflow
+            object.__setattr__(self, name, float(getattr(self, name)))
+        for name in ("inputs", "outputs", "pixels"):
+            object.__setattr__(self, name, int(getattr(self, name)))
 
     @classmethod
     def of(cls, layer: Layer | Tensor | npt.ArrayLike) -> LayerFacts:

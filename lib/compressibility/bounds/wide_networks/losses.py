@@ -6,6 +6,7 @@ import math
 from fractions import Fraction
 
 from compressibility import checks
+from compressibility.bounds.rows import Row
 
 
 def theorem_error(*, c1: float, m: int, xi: float) -> float:
@@ -20,8 +21,25 @@ def theorem_error(*, c1: float, m: int, xi: float) -> float:
     """
     checks.need(0 < c1 < math.inf, "0 < c1 < inf", c1)
     checks.whole(m=m)
+    m = int(m)  # NumPy's overflow
     checks.need(0 < xi < 1, "0 < xi < 1", xi)
     return float(c1 ** (2 * m) * (1 + xi) ** m * xi)
+
+
+def promise(allowed: float, *, variance: float) -> Row:
+    r"""State what a theorem allows in the output's variance: the last row of an audit.
+
+    :math:`\mathrm{Var}\,\Phi = \mathbb{E}\|\Phi-\mathbb{E}\Phi\|^2` is what a constant costs; a
+    promise (:func:`theorem_error`) of as much, or of more, is empty: that row does not hold.
+
+    >>> promise(3.0, variance=2.0).name, promise(1.0, variance=2.0).holds
+    ('empty promise', True)
+    """
+    checks.not_negative(allowed=allowed)
+    checks.need(0 < variance < math.inf, "0 < variance < inf", variance)
+    holds = allowed < variance
+    name = "promise" if holds else "empty promise"
+    return Row(name, "error over variance", None, float(allowed / variance), "<", 1.0, holds)
 
 
 def excess_loss(*, loss: float, c1: float, m: int, epsilon: float) -> float:
@@ -42,6 +60,7 @@ def excess_loss(*, loss: float, c1: float, m: int, epsilon: float) -> float:
     checks.not_negative(loss=loss, epsilon=epsilon)
     checks.need(0 < c1 < math.inf, "0 < c1 < inf", c1)
     checks.whole(m=m)
+    m = int(m)  # NumPy's overflow
     return float(loss + 2 * c1**m * math.sqrt(epsilon * loss) + c1 ** (2 * m) * epsilon)
 
 
@@ -80,6 +99,7 @@ def kept_share_bound(
     >>> kept_share_bound(share=0.9, p=0.5, n=5)  # 4 of 5 weights are drawn
     0.6
     """
+    share = checks.plain(share)
     checks.need(0 < share <= 1, "0 < share <= 1", share)
     checks.need(0 < p < 1, "0 < p < 1", p)
     checks.not_negative(gamma=gamma)
