@@ -12,17 +12,17 @@ from typing import Any
 import click
 from rich.console import Console
 
-from studies import keeping
-from studies.book import build, plan
+from studies.build.book import build, plan
+from studies.build.files import write_atomically
+from studies.build.fingerprint import fingerprint
+from studies.build.parameters import effective, parse_assignment
+from studies.build.profiles import DEFAULT, chapter_values, load_profile
+from studies.build.project import Chapter, Project
+from studies.build.runner import Failure, Job, run_jobs
+from studies.build.runs import Run, read_run
 from studies.errors import StudiesError
-from studies.files import write_atomically
-from studies.fingerprint import fingerprint
-from studies.parameters import effective, parse_assignment
-from studies.profiles import DEFAULT, chapter_values, load_profile
+from studies.page.results import to_keep
 from studies.progress import LiveProgress, describe_claims, describe_failure
-from studies.project import Chapter, Project
-from studies.records import Record, read_record
-from studies.runner import Failure, Job, run_jobs
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -77,13 +77,13 @@ def list_chapters() -> None:
 @click.option(
     "--keep-results",
     is_flag=True,
-    help="Write what the chapter records into book/results/, if no claim fails.",
+    help="Write what the chapter keeps into book/results/, if no claim fails.",
 )
 @click.option(
     "--help",
     "wants_help",
     is_flag=True,
-    help="With CHAPTER: its parameters with types, defaults, meanings.",
+    help="With CHAPTER: its parameters with types, defaults, meanings, conditions.",
 )
 @click.pass_context
 def run_chapter(
@@ -126,7 +126,8 @@ def run_chapter(
         out.print(f"  {claim['verdict']:>9}  {claim['id']}  {claim['says']}", markup=False)
     out.print(f"notebook: {target}\nclaims:   {claims}", markup=False)
     if keep_results:
-        for path in keeping.keep_results(project, result):
+        for path, text in to_keep(project.book, result.note).items():
+            write_atomically(path, text)
             out.print(f"kept:     {path}", markup=False)
     if any(claim["verdict"] == "fails" for claim in result.claims):
         context.exit(1)
@@ -137,6 +138,8 @@ def _print_parameters(chapter: Chapter) -> None:
     for parameter in chapter.parameters.values():
         head = f"{parameter.name}: {parameter.type_name} = {parameter.default!r}"
         out.print(f"  {head}\n      {parameter.comment}; {parameter.wanted}", markup=False)
+    for condition in chapter.parameters.conditions:
+        out.print(f"  {condition}", markup=False)
 
 
 @main.command("book")
@@ -181,16 +184,16 @@ def build_book(context: click.Context, profile: str, jobs: int | None, only: str
 def show_status(profile: str) -> None:
     """Say of each chapter whether it is fresh or why it is stale, its duration and claims."""
     for job in plan(_project(), profile):
-        record = read_record(job.target)
+        run = read_run(job.target)
         state = f"stale: {_few(job.stale)}" if job.stale else "fresh"
         out.print(f"{job.chapter.name}: {state}", markup=False)
-        if record is not None:
-            out.print(f"    last run {_last_run(record)}", markup=False)
+        if run is not None:
+            out.print(f"    last run {_last_run(run)}", markup=False)
 
 
-def _last_run(record: Record) -> str:
-    note = record.note
-    return f"{note['date']}, {note['seconds']:.0f} s, {describe_claims(record)}"
+def _last_run(run: Run) -> str:
+    note = run.note
+    return f"{note['date']}, {note['seconds']:.0f} s, {describe_claims(run)}"
 
 
 def _few(reasons: Sequence[str], most: int = 4) -> str:

@@ -7,9 +7,9 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from studies.ledger import count_verdicts
-from studies.records import Record
-from studies.runner import Failure, Job
+from studies.build.ledger import count_verdicts
+from studies.build.runner import Failure, Job
+from studies.build.runs import Run
 
 
 class LiveProgress:
@@ -47,24 +47,24 @@ class LiveProgress:
             self._tasks[name] = self._progress.add_task(name, total=total)
         self._progress.update(self._tasks[name], completed=index + 1)
 
-    def end(self, job: Job, result: Record | Failure) -> None:
+    def end(self, job: Job, result: Run | Failure) -> None:
         """A chapter has ended, well or not."""
         name = job.chapter.name
         if name in self._tasks:
             self._progress.remove_task(self._tasks.pop(name))
-        if isinstance(result, Record):
+        if isinstance(result, Run):
             verdicts = describe_claims(result)
             self._console.print(f"{name}: executed in {result.note['seconds']:.0f} s; {verdicts}")
         else:
             self._console.print(f"[bold]{name}: FAILED[/bold]")
 
 
-def describe_claims(record: Record) -> str:
+def describe_claims(run: Run) -> str:
     """Count a chapter's claims by verdict, in words."""
-    counts = count_verdicts(record.claims)
+    counts = count_verdicts(run.claims)
     said = [f"{number} {word}" for word, number in counts.items() if number]
-    one = len(record.claims) == 1
-    return f"{len(record.claims)} claim{'' if one else 's'}" + (
+    one = len(run.claims) == 1
+    return f"{len(run.claims)} claim{'' if one else 's'}" + (
         f" ({', '.join(said)})" if said else ""
     )
 

@@ -14,7 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, sync_playwright
 
-from studies.project import Project
+from studies.build.project import Project
 from tests.book.conftest import ROOT
 
 pytestmark = pytest.mark.browser

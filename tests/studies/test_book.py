@@ -14,23 +14,24 @@ from typing import Any
 import psutil
 import pytest
 
-from studies import book
-from studies.book import Built, build, plan
+from studies.build import book
+from studies.build.book import Built, build, plan
+from studies.build.files import only_one
+from studies.build.project import Project
+from studies.build.runner import Job
+from studies.build.runs import Run, executed_path, read_run
 from studies.errors import BuildError, StudiesError
-from studies.files import only_one
-from studies.project import Project
-from studies.records import Record, executed_path, read_record
-from studies.runner import Job
 from tests.studies import toy
 
 UNIT = "lib/toy/unit.py"  # what part/beta alone depends on, through three modules
 # The chapter that imports this says which processes run it, and does not end; nor does its child.
 SLEEP = """
 import os, pathlib, subprocess, time
-if os.path.exists("sleep"):
+root = pathlib.Path(__file__).parents[2]
+if (root / "sleep").exists():
     child = subprocess.Popen(["sleep", "600"])
-    pathlib.Path("pids.part").write_text(f"{os.getpid()} {os.getppid()} {child.pid}")
-    os.rename("pids.part", "pids")
+    (root / "pids.part").write_text(f"{os.getpid()} {os.getppid()} {child.pid}")
+    (root / "pids.part").rename(root / "pids")
     time.sleep(600)
 """
 
@@ -50,7 +51,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Let chapters be executed and rendered in name only; the names of those executed."""
     executed: list[str] = []
 
-    def run_jobs(project: Project, jobs: list[Job], **_: Any) -> list[Record]:
+    def run_jobs(project: Project, jobs: list[Job], **_: Any) -> list[Run]:
         executed.extend(job.chapter.name for job in jobs)
         return [toy.pretend_to_run(project, job) for job in jobs]
 
@@ -63,22 +64,23 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("file", "stale"),
+    ("file", "old", "stale"),
     [
-        ("lib/toy/unused.py", {}),
-        (UNIT, {"part/beta": [f"{UNIT} changed"]}),
+        ("lib/toy/unused.py", "NOTHING", {}),
+        (UNIT, "ONE", {"part/beta": [f"{UNIT} changed"]}),
+        ("book/part/beta.md", "There are", {}),
         (
             "requirements.lock",
-            {name: ["requirements.lock changed"] for name in ("part/alpha", "part/beta")},
+            "==",
+            {name: ["package ipykernel changed"] for name in ("part/alpha", "part/beta")},
         ),
     ],
 )
 def test_exactly_the_stale_chapters_run(
-    written: Project, pretend: list[str], file: str, stale: dict[str, list[str]]
+    written: Project, pretend: list[str], file: str, old: str, stale: dict[str, list[str]]
 ) -> None:
-    """A page served stale, or hours spent on a fresh one."""
-    path = written.root / file
-    path.write_text(path.read_text() + "\n# a comment\n")
+    """A page served stale, or minutes spent on a fresh one, for a changed word say."""
+    toy.edit(written.root / file, old, f"{old}1")
     assert states(written) == {"part/alpha": [], "part/beta": [], **stale}
     done = build(written, "book")
     assert done.executed == pretend == list(stale)
@@ -112,7 +114,7 @@ def test_only_some(written: Project, pretend: list[str]) -> None:
     toy.edit(written.root / "requirements.lock", "2", "3")
     done = build(written, "book", only="*/beta")
     assert done.executed == pretend == ["part/beta"]
-    assert done.stale == {"part/alpha": ["requirements.lock changed"]}
+    assert done.stale == {"part/alpha": ["package ipykernel changed"]}
     assert done.good
     with pytest.raises(StudiesError) as caught:
         build(written, "book", only="beta")
@@ -159,13 +161,13 @@ def test_which_claims_stop_the_build() -> None:
 def test_a_failed_claim_fails_the_build_though_it_is_rendered(built: Project) -> None:
     """A green build over a theorem that its measurement contradicts, in the quick profile."""
     toy.edit(built.root / UNIT, "ONE = 1", "ONE = 2")
-    toy.edit(built.book / "part" / "alpha.md", "predicted=below(2)", "predicted=below(1)")
+    toy.edit(built.book / "part" / "alpha.md", "below(2)", "below(1)")
     done = toy.studies(built.root, "book", "--profile", "smoke")
     assert done.returncode == 1
     assert "part/beta: these claims fail the build: prop-count.three" in done.stderr
     assert "part/alpha" not in done.stderr  # undecided, which only the book profile minds
     page = (built.build / "html/book/part/beta.html").read_text()
-    assert 'class="claim claim-fails"' in page
+    assert 'class="claim-fails" id="claim-prop-count.three"' in page
     assert "claim-fails" in (built.build / "html/book/ledger.html").read_text()
     assert "claim-undecided" in (built.build / "html/book/ledger.html").read_text()
 
@@ -174,14 +176,14 @@ def test_a_failed_claim_fails_the_build_though_it_is_rendered(built: Project) ->
 def test_a_failed_chapter(written: Project) -> None:
     """A failure that stops the other chapters, takes the last good page away, or stays silent."""
     toy.edit(written.root / UNIT, "ONE = 1", "ONE = 1 / 0")
-    toy.edit(written.root / "lib/toy/draw.py", "import random", "import random  # again")
+    toy.edit(written.root / "lib/toy/draw.py", "import random", "import random as random")
     before = good_things(written)
     done = toy.studies(written.root, "book", "--jobs", "1", renders=False)
     assert done.returncode == 1
     assert "part/alpha: executed in" in done.stdout
     assert "part/beta: FAILED" in done.stdout
-    line = written.chapter("part/beta").line_of(3, 6)
-    place = f"part/beta, cell 3, line 6 (book/part/beta.md:{line})"
+    line = written.chapter("part/beta").line_of(3, 7)
+    place = f"part/beta, cell 3, line 7 (book/part/beta.md:{line})"
     assert done.stderr.startswith(f"{place}: ZeroDivisionError: division by zero\n")
     assert "ONE = 1 / 0" in done.stderr
     assert "the book was not rendered; the last good one stays as it was" in done.stderr
@@ -252,15 +254,17 @@ def _runs(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("place", ["worker", "record", "render"])
+@pytest.mark.parametrize("place", ["worker", "run", "render"])
 def test_a_full_disk(built: Project, place: str) -> None:
     """A torn file taken for a good one, a traceback, or the last good book gone."""
-    toy.edit(built.root / UNIT, "ONE = 1", "ONE = 1  # again")
-    record = executed_path(built, "book", "part/beta")
-    whole = len(record.read_bytes())
+    toy.edit(built.root / UNIT, "ONE = 1", "ONE = 2 - 1")
+    run = executed_path(built, "book", "part/beta")
+    whole = len(run.read_bytes())
+    for fonts in built.build.glob("matplotlib-*/*"):
+        fonts.write_text("{}")  # each run has a copy, which would fill the disk before its time
     before = good_things(built)
     # No file may grow beyond this: the disk is full in the middle of one.
-    room = {"worker": 1000, "record": whole - 500, "render": whole + 20_000}[place]
+    room = {"worker": 1000, "run": whole - 500, "render": whole + 20_000}[place]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("COV")}
     command = toy.command("book", renders=place == "render")
     limited = (
@@ -281,7 +285,7 @@ def test_a_full_disk(built: Project, place: str) -> None:
     changed = {name for name in before | after if before.get(name) != after.get(name)}
     if place == "render":
         assert changed == {"executed/book/part/beta.ipynb"}
-        assert read_record(record) is not None
+        assert read_run(run) is not None
         assert states(built)["part/beta"] == []
     else:
         assert changed == set()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from studies.build.files import only_one, replace_folder, scratch_folder, write_atomically
 from studies.errors import BuildError
-from studies.files import only_one, replace_folder, scratch_folder, write_atomically
 from tests.studies.toy import tree
 
 

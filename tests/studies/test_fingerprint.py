@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from studies.fingerprint import differences, digest, fingerprint, imported_modules
-from studies.project import Chapter, Project
+from studies.build.fingerprint import differences, digest, fingerprint, imported_modules
+from studies.build.project import Chapter, Project
+from studies.page.results import kept_path
 from tests.studies import toy
 
 
@@ -19,13 +21,13 @@ def imported(project: Project, *cells: str, **modules: str) -> list[str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     (project.book / "part" / "alpha.md").write_text(toy.chapter(*cells))
-    found = imported_modules(project.lib, project.chapter("part/alpha"))
+    found, _ = imported_modules(project.lib, project.chapter("part/alpha"))
     return [path.relative_to(project.lib).as_posix() for path in found]
 
 
 def test_ways_of_importing(bare: Project) -> None:
     """An import that goes unseen: of a submodule, inside a function, relative, through another."""
-    names = imported_modules(bare.lib, bare.chapter("part/beta"))
+    names, _ = imported_modules(bare.lib, bare.chapter("part/beta"))
     assert [path.relative_to(bare.lib).as_posix() for path in names] == [
         "toy/__init__.py",
         "toy/estimate.py",
@@ -84,33 +86,68 @@ def parts(project: Project, name: str = "part/alpha", **values: object) -> dict[
 
 
 @pytest.mark.parametrize(
-    ("file", "said"),
+    ("file", "old", "new"),
     [
-        ("lib/toy/draw.py", ["lib/toy/draw.py changed"]),
-        ("lib/toy/estimate.py", ["lib/toy/estimate.py changed"]),
-        ("lib/toy/unused.py", []),
-        ("lib/toy/late.py", []),
-        ("requirements.lock", ["requirements.lock changed"]),
-        ("book/part/alpha.md", ["chapter source changed"]),
-        ("book/part/beta.md", []),
-        ("book/intro.md", []),
+        ("lib/toy/draw.py", "import random", "import random  # a comment"),
+        ("lib/toy/draw.py", "seeds):\n", 'seeds):\n    """Says what it does."""\n'),
+        ("lib/toy/unused.py", "0", "1"),
+        ("lib/toy/late.py", "THREE", "THREE + 1"),
+        ("requirements.lock", "ipykernel==2", "# pins\nIPykernel == 2  # one\nruff==1"),
+        ("book/part/alpha.md", "We cite", "Gladly we cite"),
+        ("book/part/alpha.md", "a single dot", "a dot"),
+        ("book/part/alpha.md", "hide-input", "hide-cell"),
+        ("book/part/alpha.md", "draws – per seed", "draws of a seed"),
+        ("book/part/alpha.md", "picture()\n```", "picture()  # a dot\n```"),
+        ("book/part/beta.md", "three()", "four()"),
+        ("book/intro.md", "toy", "nice"),
     ],
 )
-def test_a_changed_comment_is_seen(bare: Project, file: str, said: list[str]) -> None:
-    """A page served stale; a page executed again for a change that it does not depend on."""
+def test_what_a_run_does_not_depend_on(bare: Project, file: str, old: str, new: str) -> None:
+    """A chapter executed again, for minutes, because a word or a comment changed."""
     before = parts(bare)
-    path = bare.root / file
-    path.write_text(path.read_text() + "\n# a comment\n")
-    assert differences(before, parts(bare)) == said
+    toy.edit(bare.root / file, old, new)
+    assert differences(before, parts(bare)) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("lib/toy/draw.py", "p + ", "p - ", "lib/toy/draw.py changed"),
+        ("lib/toy/estimate.py", "None", '"x"', "lib/toy/estimate.py changed"),
+        ("requirements.lock", "==2", "==3", "package ipykernel changed"),
+        ("requirements.lock", "==2", "==2\nipython==9", "package ipython is new"),
+        ("requirements.lock", "==2", "==2\nzipp==3\njedi==9", "package (others) changed"),
+        ("book/part/alpha.md", "picture()\n```", "picture();\n```", "chapter code changed"),
+        ("book/part/alpha.md", "picture()\n```", "%time picture()\n```", "chapter code changed"),
+        (
+            "book/part/alpha.md",
+            ":tags: [hide-input]",
+            ":tags: [skip-execution]",
+            "chapter code changed",
+        ),
+    ],
+)
+def test_what_a_run_depends_on(bare: Project, file: str, old: str, new: str, said: str) -> None:
+    """A page served stale."""
+    before = parts(bare)
+    toy.edit(bare.root / file, old, new)
+    assert differences(before, parts(bare)) == [said]
+
+
+def test_an_installed_version_counts(bare: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers of another numpy than the one that is pinned and thought to have made them."""
+    before = parts(bare)
+    monkeypatch.setattr("studies.build.fingerprint._installed", lambda name: f"{name} 0.1")
+    assert differences(before, parts(bare)) == ["package ipykernel changed"]
 
 
 def test_a_changed_value_is_seen(bare: Project) -> None:
     """Other numbers under the same parameters."""
     before = parts(bare)
     assert set(before) == {
-        *("chapter source", "parameter p", "parameter draws", "parameter seeds"),
+        *("chapter code", "parameter p", "parameter draws", "parameter seeds"),
         *(f"lib/toy/{name}.py" for name in ("__init__", "draw", "estimate", "picture")),
-        *("requirements.lock", "Python version"),
+        *("package ipykernel", "package (others)", "Python version"),
     }
     assert differences(before, parts(bare, p=0.4)) == ["parameter p changed"]
     assert digest(before) != digest(parts(bare, p=0.4))
@@ -132,7 +169,7 @@ def test_data_files_are_part_of_it(
     """A page made from other data; one executed again for data that it does not load."""
     (bare.book / "part" / "alpha.md").write_text(
         toy.chapter(
-            "1", parameters="data: DatasetName = 'mnist'  # the data\nn: Flag = True  # other"
+            "1", parameters="data: ImageData = 'mnist'  # the data\nn: Flag = True  # other"
         )
     )
     without = parts(bare)
@@ -152,6 +189,41 @@ def test_the_executor_is_part_of_it() -> None:
     """A change in what writes the executed notebooks that leaves all pages as they were."""
     project = Project(toy.REPOSITORY)
     chapter = Chapter("none", Path("none.md"), nbformat.v4.new_notebook())
-    names = {path.name for path in imported_modules(project.lib, chapter)}
-    assert {"worker.py", "claims.py", "regions.py", "numerals.py", "results.py"} <= names
-    assert "keeping.py" not in names  # runs when the page is done
+    files, outside = imported_modules(project.lib, chapter)
+    names = {path.name for path in files}
+    assert {"worker.py", "surroundings.py", "notebooks.py", "claims.py", "numbers.py"} <= names
+    assert not {"render.py", "ledger.py", "cli.py", "pages.py"} & names  # the page is later
+    assert {"papermill", "nbclient", "myst_nb"} <= outside
+    assert "studies" not in outside
+
+
+def kept(project: Project, name: str, result: object) -> Path:
+    path = kept_path(project.book, name)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"result": result}))
+    return path
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        'from studies.page import kept\nkept("toy-means")',
+        'import studies.page\nstudies.page.kept("toy-means")',
+        'from studies import page\nif False:\n    x = [page.kept("toy-means").result]',
+        'def f():\n    from studies.page import results\n    return results.kept("toy-means")\nf()',
+    ],
+)
+def test_a_changed_result_makes_the_page_stale(bare: Project, cell: str) -> None:
+    """A page that shows yesterday's numbers, whichever way it calls for them."""
+    (bare.book / "part" / "beta.md").write_text(toy.chapter(cell))
+    without = parts(bare, "part/beta")
+    kept(bare, "unread", 1)
+    assert parts(bare, "part/beta") == without
+    path = kept(bare, "toy-means", 1.5)
+    first = parts(bare, "part/beta")
+    assert differences(without, first) == ["book/results/toy-means.json is new"]
+    kept(bare, "toy-means", 2.5)
+    changed = parts(bare, "part/beta")
+    assert differences(first, changed) == ["book/results/toy-means.json changed"]
+    path.unlink()
+    assert parts(bare, "part/beta") == without

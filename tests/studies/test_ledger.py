@@ -11,30 +11,32 @@ from typing import Any
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_notebook
 
-from studies.claims import claim
-from studies.ledger import blocking_claims, count_verdicts, ledger, ledger_page, status_page
-from studies.project import Project
-from studies.records import Record
-from studies.regions import Region, at_least, below
+from studies.build.ledger import blocking_claims, count_verdicts, ledger, ledger_page, status_page
+from studies.build.project import Project
+from studies.build.runs import Run
+from studies.page import at_least, below, claim, claims
+from studies.page.regions import Region
 
 
-def made(name: str, low: float, high: float, region: Region, **more: Any) -> dict[str, Any]:
+def made(
+    label: str, name: str, low: float, high: float, region: Region, *, kind: str, note: str = ""
+) -> dict[str, Any]:
     value = low if math.isfinite(low) else high
-    measured = SimpleNamespace(value=value, low=low, high=high, n=7)
-    return claim(
-        name, says="a < b", over="draws", measured=measured, predicted=region, **more
-    ).as_json()
+    measured = SimpleNamespace(value=value, low=low, high=high, n=7, level=0.95)
+    row = claim(name, measured, region, "a < b", may_stay_undecided=note or None)
+    (full,) = claims(label, row, kind=kind, over="draws", because="of c & d").rows
+    return {**full.as_json(), "title": "The theorem"}
 
 
-HOLDS = made("thm-a.holds", -2, -1, below(0))
-FAILS = made("thm-a.fails", 1, 1, below(0))
-OPEN = made("thm-a.open", -1, 1, below(0))
-EXCUSED = made("thm-b.excused", -1, math.inf, at_least(0), may_stay_undecided="n < 8")
+HOLDS = made("thm-a", "holds", -2, -1, below(0), kind="inequality")
+FAILS = made("thm-a", "fails", 1, 1, below(0), kind="prediction")
+OPEN = made("thm-a", "open", -1, 1, below(0), kind="inequality")
+EXCUSED = made("thm-b", "excused", -1, math.inf, at_least(0), kind="control", note="n < 8")
 
 
-def record(*claims: dict[str, Any]) -> Record:
+def run(*made: dict[str, Any]) -> Run:
     note = {
-        "claims": list(claims),
+        "claims": list(made),
         "seconds": 1.6,
         "date": "2026-01-01",
         "commit": "",
@@ -42,45 +44,55 @@ def record(*claims: dict[str, Any]) -> Record:
         "versions": {"numpy": "2"},
         "parameters": {"p": 0.3},
         "fingerprint": "f",
-        "parts": {"chapter source": "c"},
+        "parts": {"chapter code": "c"},
     }
-    return Record(Path("none"), new_notebook(), note)
+    return Run(Path("none"), new_notebook(), note)
 
 
-RECORDS = {"part/a": record(HOLDS, FAILS, OPEN), "part/b": record(EXCUSED)}
+RECORDS = {"part/a": run(HOLDS, FAILS, OPEN), "part/b": run(EXCUSED)}
 TITLES = {"part/a": "A & B", "part/b": "B"}
 
 
 def test_which_claims_block() -> None:
     """A failed claim that passes in a small profile; a stated reason that counts for nothing."""
-    claims = [HOLDS, FAILS, OPEN, EXCUSED]
-    assert [c["id"] for c in blocking_claims(claims, "book")] == ["thm-a.fails", "thm-a.open"]
+    every = [HOLDS, FAILS, OPEN, EXCUSED]
+    assert [c["id"] for c in blocking_claims(every, "book")] == ["thm-a.fails", "thm-a.open"]
     for profile in ("smoke", "paper"):
-        assert [c["id"] for c in blocking_claims(claims, profile)] == ["thm-a.fails"]
-    assert count_verdicts(claims) == {"holds": 1, "fails": 1, "undecided": 2}
+        assert [c["id"] for c in blocking_claims(every, profile)] == ["thm-a.fails"]
+    assert count_verdicts(every) == {"holds": 1, "fails": 1, "undecided": 2}
 
 
 def test_the_page_lists_every_claim() -> None:
     """A claim left out, a link astray, words that break the markup, an infinite end."""
     page = BeautifulSoup(ledger_page(RECORDS, TITLES), "html.parser")
-    rows = page.select("tbody tr")
-    assert len(rows) == 4
+    kinds, *chapters = page.select("table")
+    assert [row.get_text("|", strip=True) for row in kinds.select("tbody tr")] == [
+        "inequality|a bound that the statement implies|1|0|1",
+        "prediction|empirical: no theorem speaks of it|0|1|0",
+        "control|a condition dropped or a mistake built in: the test must notice|0|0|1",
+    ]
+    captions = [table.select_one("caption a") for table in chapters]
+    assert [(a["href"], a.get_text()) for a in captions if a] == [
+        ("part/a.html", "A & B"),
+        ("part/b.html", "B"),
+    ]
+    rows = [row for table in chapters for row in table.select("tbody tr")]
     assert [row.select("a")[0]["href"] for row in rows] == [
         "part/a.html#claim-thm-a.holds",
         "part/a.html#claim-thm-a.fails",
         "part/a.html#claim-thm-a.open",
         "part/b.html#claim-thm-b.excused",
     ]
-    texts = [row.get_text(" ", strip=True) for row in rows]
-    assert "−2.0 [−2.0, −1.0]" in texts[0]
+    texts = [" ".join(row.get_text(" ", strip=True).split()) for row in rows]
+    assert texts[0] == (
+        "✓ holds a < b The theorem thm-a.holds inequality below 0 of c & d "
+        "−2.0 [−2.0, −1.0] 95%, 7 draws"
+    )
     assert "[" not in texts[1]
-    assert "[−1, ∞]" in texts[3]
-    assert "n < 8" in texts[3]
-    assert all("a < b" in text and "7 draws" in text for text in texts)
-    assert "A & B" in texts[0]
+    assert "∞]" in texts[3]
+    assert "may stay undecided: n < 8" in texts[3]
     # Verdicts in words and icons, not in colour alone.
-    verdicts = [row.select_one(".claim-verdict") for row in rows]
-    said = [verdict.get_text(" ", strip=True) for verdict in verdicts if verdict]
+    said = [text.partition(" a <")[0] for text in texts]
     assert said == ["✓ holds", "✗ fails", "? undecided", "? undecided"]
     summary = page.select_one(".ledger-summary")
     assert summary is not None
@@ -89,7 +101,7 @@ def test_the_page_lists_every_claim() -> None:
 
 def test_an_empty_ledger_says_so() -> None:
     """A table of headings."""
-    assert "No claims yet" in ledger_page({"part/a": record()}, TITLES)
+    assert "No claims yet" in ledger_page({"part/a": run()}, TITLES)
 
 
 def test_the_data_are_strict_json(bare: Project) -> None:

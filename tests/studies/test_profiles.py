@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from studies.build.profiles import chapter_values, load_profile, profile_names
+from studies.build.project import Project
 from studies.errors import StudiesError
-from studies.profiles import chapter_values, load_profile, profile_names
-from studies.project import Project
 
 
 def test_profiles_override_defaults(bare: Project) -> None:

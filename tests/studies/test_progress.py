@@ -10,15 +10,15 @@ import pytest
 from nbformat.v4 import new_notebook
 from rich.console import Console
 
+from studies.build.project import Project
+from studies.build.runner import Failure, Job
+from studies.build.runs import Run
 from studies.progress import LiveProgress, describe_claims, describe_failure
-from studies.project import Project
-from studies.records import Record
-from studies.runner import Failure, Job
 
 
-def record(*verdicts: str) -> Record:
+def run(*verdicts: str) -> Run:
     claims: list[Any] = [{"verdict": verdict} for verdict in verdicts]
-    return Record(Path("none"), new_notebook(), {"claims": claims, "seconds": 2.4})
+    return Run(Path("none"), new_notebook(), {"claims": claims, "seconds": 2.4})
 
 
 def follow(project: Project, *, terminal: bool) -> str:
@@ -32,7 +32,7 @@ def follow(project: Project, *, terminal: bool) -> str:
             progress.cell(job, 1, 5)
         if terminal:
             progress._progress.refresh()
-        progress.end(good, record("holds", "holds", "fails"))
+        progress.end(good, run("holds", "holds", "fails"))
         progress.end(bad, Failure(bad, "it broke"))
     return stream.getvalue()
 
@@ -71,7 +71,7 @@ def test_a_chapter_may_end_before_its_first_cell(bare: Project) -> None:
 )
 def test_claims_are_counted_in_words(verdicts: tuple[str, ...], said: str) -> None:
     """A failed claim lost in a sum."""
-    assert describe_claims(record(*verdicts)) == said
+    assert describe_claims(run(*verdicts)) == said
 
 
 def test_a_failure_without_a_cell(bare: Project) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from studies.build.project import Project
 from studies.errors import ChapterError, StudiesError
-from studies.project import Project
 from tests.studies import toy
 
 

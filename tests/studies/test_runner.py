@@ -11,33 +11,47 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from studies.claims import MIME
+from studies.build.project import Chapter, Project
+from studies.build.runner import Failure, Job, run_jobs
+from studies.build.runs import Run, dressed, prepared_notebook, read_run
+from studies.page.claims import MIME
 from studies.progress import describe_failure
-from studies.project import Project
-from studies.records import Record, read_record
-from studies.runner import Failure, Job, prepared_notebook, run_jobs
 from tests.studies import toy
 
-PARAMETERS = "from studies.types import Probability\np: Probability = 0.3  # a chance"
+PARAMETERS = "from studies.page.types import Probability\np: Probability = 0.3  # a chance"
 CLAIM = """from types import SimpleNamespace
 from IPython.display import display
-from studies import claim, exactly
+from studies.page import claim, claims, exactly
 three = SimpleNamespace(value=3, low=3, high=3, n=1)
-display(claim("thm-x.count", says="it counts", measured=three, predicted=exactly(3), over="x"))
+row = claim("count", three, exactly(3), "it counts", because="it does")
+display(claims("thm-x", row, kind="identity", over="x"))
 """
 
 # What each chapter's cells do, by name.
 CHAPTERS: dict[str, tuple[str, ...]] = {
     "good": (
         """import json, os, sys
-names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PYTHONHASHSEED",
-         "PYTHONSTARTUP", "MPLBACKEND", "JUPYTER_PATH", "COMPRESSIBILITY_DATA", "IPYTHONDIR")
 from ipykernel import get_connection_file
-json.dumps({name: os.environ.get(name) for name in names}
-           | {"cwd": os.getcwd(), "p": p, "connection": get_connection_file()})""",
+json.dumps({"environment": dict(os.environ), "path": sys.path, "cwd": os.getcwd(), "p": p,
+            "connection": get_connection_file()})""",
         "import os\nos.write(1, b'past IPython\\n')\nos.system('echo from a shell')",
         CLAIM,
     ),
+    "figure": (
+        """import json, warnings
+import matplotlib, numpy
+import matplotlib.pyplot as plt
+warnings.warn("shown to nobody by default", PendingDeprecationWarning)
+print(matplotlib.matplotlib_fname() == matplotlib.get_data_path() + "/matplotlibrc")
+figure, axes = plt.subplots(figsize=(1, 1))
+axes.set_xlabel("a word")
+axes.plot([1, p]);""",
+    ),
+    "warning": (
+        "import sys, warnings\nx = 1",
+        "warnings.warn('beware')\nprint('x', file=sys.stderr)",
+    ),
+    "no-alt": ("from toy.picture import picture\npicture()",),
     "library": (
         "x = 0\n\ndef own(y):\n    from toy import deep\n    return deep.invert(y)\n",
         "own(x)",
@@ -48,6 +62,7 @@ json.dumps({name: os.environ.get(name) for name in names}
     "dead-worker": ("import os\nos.kill(os.getppid(), 9)\nimport time\ntime.sleep(60)",),
     "exit": ("import sys\nsys.exit()", "never = 1"),
     "twice": (CLAIM, CLAIM),
+    "kept-twice": ("from studies.page import keep\nfor i in range(2):\n    keep('x', i)",),
 }
 MODULES = {
     "deep": "def invert(x):\n    y = 1\n    return y / x\n",
@@ -59,7 +74,7 @@ def job(project: Project, name: str, target: Path | None = None) -> Job:
     chapter = project.chapter(name)
     values = {key: parameter.default for key, parameter in chapter.parameters.items()}
     target = target or project.build / "executed" / "book" / f"{name}.ipynb"
-    return Job(chapter, values, {"chapter source": name}, "book", target)
+    return Job(chapter, values, {"chapter code": name}, "book", target)
 
 
 def foreign_settings(home: Path) -> dict[str, str]:
@@ -67,6 +82,12 @@ def foreign_settings(home: Path) -> dict[str, str]:
     kernel = home / "share" / "jupyter" / "kernels" / "python3" / "kernel.json"
     kernel.parent.mkdir(parents=True)
     kernel.write_text(json.dumps({"argv": ["false"], "display_name": "Mine", "language": "python"}))
+    ours = {"figure.dpi": 17, "axes.facecolor": "red", "font.size": 30}
+    for folder in (Path.cwd(), home / ".config" / "matplotlib", home / "mpl"):
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = [f"{key}: {value}\n" for key, value in ours.items()]
+        (folder / "matplotlibrc").write_text("".join(lines))
+    (Path.cwd() / "papermill.py").write_text("raise SystemExit('not the real one')")
     startup = home / "startup.py"
     startup.write_text("raise SystemExit('start-up code')")
     return {
@@ -76,6 +97,17 @@ def foreign_settings(home: Path) -> dict[str, str]:
         "MPLBACKEND": "nonsense",
         "COMPRESSIBILITY_DATA": "data",
         "OMP_NUM_THREADS": "64",
+        "HOME": "/proc/nohome",
+        "MPLCONFIGDIR": str(home / "mpl"),
+        "MATPLOTLIBRC": str(home / "mpl"),
+        "XDG_CONFIG_HOME": str(home / ".config"),
+        "XDG_CACHE_HOME": "/proc/nohome",
+        "PYTHONWARNINGS": "error",
+        "PYTHONPATH": str(Path.cwd()),
+        "PYTHONSAFEPATH": "1",
+        "PYTHONOPTIMIZE": "2",
+        "LC_ALL": "C",
+        "TZ": "Asia/Tokyo",
     }
 
 
@@ -84,7 +116,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The toy book with chapters that end in every way."""
     root = toy.write_toy(tmp_path_factory.mktemp("endings"))
     for name, cells in CHAPTERS.items():
-        (root / "book" / f"{name}.md").write_text(toy.chapter(*cells, parameters=PARAMETERS))
+        text = toy.chapter(*cells, parameters=PARAMETERS)
+        if name == "figure":
+            words = "{figure: {name: fig-a, caption: A line.}, image: {alt: a line}}"
+            text = text.replace("ipython3\nimport", f"ipython3\n:mystnb: {words}\nimport")
+        (root / "book" / f"{name}.md").write_text(text)
     for name, text in MODULES.items():
         (root / "lib" / "toy" / f"{name}.py").write_text(text)
     entries = "".join(f"  - file: book/{name}\n" for name in CHAPTERS)
@@ -103,7 +139,7 @@ def endings(
     project: Project,
     progress: list[tuple[str, int, int]],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[dict[str, Record | Failure]]:
+) -> Iterator[dict[str, Run | Failure]]:
     """How each chapter ended, all run at once in somebody's own environment."""
     jobs = [job(project, name) for name in CHAPTERS]
     for stale in (project.build / "failed").glob("*"):
@@ -122,55 +158,104 @@ def endings(
     assert list((project.build / "tmp").iterdir()) == []  # every scratch folder is gone
 
 
-def good(endings: dict[str, Record | Failure]) -> Record:
-    record = endings["good"]
-    assert isinstance(record, Record), record
-    return record
+def good(endings: dict[str, Run | Failure]) -> Run:
+    run = endings["good"]
+    assert isinstance(run, Run), run
+    return run
 
 
-def test_a_good_run_is_kept(project: Project, endings: dict[str, Record | Failure]) -> None:
-    """A record that differs from its file; claims' data left in the outputs."""
-    record = good(endings)
-    again = read_record(record.path)
+def test_a_good_run_is_kept(project: Project, endings: dict[str, Run | Failure]) -> None:
+    """A run that differs from its file; claims' data left in the outputs."""
+    run = good(endings)
+    again = read_run(run.path)
     assert again is not None
-    assert again.note == record.note
-    assert record.path == project.build / "executed" / "book" / "good.ipynb"
-    assert [claim["id"] for claim in record.claims] == ["thm-x.count"]
+    assert again.note == run.note
+    assert run.path == project.build / "executed" / "book" / "good.ipynb"
+    assert [claim["id"] for claim in run.claims] == ["thm-x.count"]
     outputs = [output for cell in again.notebook.cells for output in cell.get("outputs", [])]
-    boxes = [output.data for output in outputs if "text/html" in output.get("data", {})]
-    assert [list(box) for box in boxes] == [["text/html"]]
-    assert MIME not in record.path.read_text()
+    tables = [output.data for output in outputs if "text/html" in output.get("data", {})]
+    assert [set(table) for table in tables] == [{"text/html", "text/plain", MIME}]
+
+
+def test_the_page_has_the_chapters_text_and_the_runs_outputs(
+    project: Project, endings: dict[str, Run | Failure]
+) -> None:
+    """An old text after a changed word; a table under a label for a title; data on the page."""
+    path = project.book / "good.md"
+    theorem = "```{prf:theorem} Sure, $x_1$ (ours)\n:class: dropdown\n:label: thm-x\nYes.\n```"
+    new = path.read_text().replace("# A chapter", f"# A page\n\nNew words.\n\n{theorem}")
+    run = good(endings)
+    before = nbformat.writes(run.notebook)
+    (project.book / "dressed.md").write_text(new)
+    shown = dressed(run, Chapter.read(project.book, "dressed"))
+    cells = shown.notebook.cells
+    assert "New words." in cells[0].source
+    assert "p: Probability = 0.3  # a chance" in cells[1].source
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    (table,) = [output.data for output in outputs if "text/html" in output.get("data", {})]
+    assert set(table) == {"text/html"}
+    title = r"Sure, \(x_1\) (ours)"
+    assert f'<caption><a href="#thm-x">{title}</a></caption>' in table["text/html"]
+    assert [claim["title"] for claim in shown.claims] == [title]
+    # Folded is what no reader came for.
+    code = [cell.metadata.tags for cell in cells if cell.cell_type == "code"]
+    assert code == [["parameters"], ["hide-input"], ["hide-input"], []]
+    assert nbformat.writes(run.notebook) == before
 
 
 def test_the_kernel_gets_the_books_environment(
-    project: Project, endings: dict[str, Record | Failure]
+    project: Project, endings: dict[str, Run | Failure]
 ) -> None:
-    """Unpinned threads; a reader's own kernel, start-up code, figure format; another folder."""
+    """Unpinned threads; a reader's own kernel, start-up code, modules, settings, home."""
     (text,) = [
         output.data["text/plain"]
         for output in good(endings).notebook.cells[2].outputs
         if output.output_type == "execute_result"
     ]
     seen = json.loads(text.strip("'"))
-    scratch = seen.pop("IPYTHONDIR")
-    assert scratch.startswith(str(project.build / "tmp"))
-    assert Path(seen.pop("connection")).parent == Path(scratch).parent
-    assert seen == {
+    environment = seen["environment"]
+    scratch = Path(environment["TMPDIR"])
+    assert scratch.parent == project.build / "tmp"
+    assert Path(seen["connection"]).parent == scratch
+    for name in ("HOME", "IPYTHONDIR", "MPLCONFIGDIR"):
+        assert scratch in Path(environment[name]).parents
+    given = {
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "PYTHONHASHSEED": "0",
-        "PYTHONSTARTUP": None,
+        "PYTHONPATH": str(project.lib),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # the kernel's own
-        "JUPYTER_PATH": None,
         "COMPRESSIBILITY_DATA": str(project.root / "data"),
-        "cwd": str(project.root),
-        "p": 0.3,
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
     }
+    assert given.items() <= environment.items()
+    personal = ("PYTHON", "XDG_", "JUPYTER_", "MATPLOTLIB", "MPL")
+    known = {*given, "MPLCONFIGDIR", "JUPYTER_PREFER_ENV_PATH"}
+    assert {name for name in environment if name.startswith(personal)} <= known
+    assert (seen["cwd"], seen["p"]) == (str(scratch / "work"), 0.3)
+    assert str(project.root) not in seen["path"]
+
+
+def test_equal_runs_whatever_surrounds_them(
+    project: Project, endings: dict[str, Run | Failure], tmp_path: Path
+) -> None:
+    """A reader's matplotlibrc in the book's figures; a font cache's message among the results."""
+    (again,) = run_jobs(project, [job(project, "figure", tmp_path / "x.ipynb")], workers=1)
+    first = endings["figure"]
+    assert isinstance(first, Run), describe_failure(first)
+    assert isinstance(again, Run), describe_failure(again)
+    stream, picture = again.notebook.cells[2].outputs
+    assert stream.text == "True\n"
+    assert len(picture.data["image/png"]) > 1000
+    for run in (first, again):
+        run.notebook.metadata.pop("studies")  # dates and seconds
+    assert nbformat.writes(first.notebook) == nbformat.writes(again.notebook)
 
 
 def test_progress_names_every_cell(
-    endings: dict[str, Record | Failure], progress: list[tuple[str, int, int]]
+    endings: dict[str, Run | Failure], progress: list[tuple[str, int, int]]
 ) -> None:
     """A chapter that seems to hang, or to have other cells than it has."""
     assert endings
@@ -187,11 +272,14 @@ def test_progress_names_every_cell(
         ("dead-worker", 2, None, "the worker died, exit status -9"),
         ("exit", 2, None, "ends early: SystemExit"),
         ("twice", 3, None, "claim thm-x.count is made twice"),
+        ("kept-twice", 2, None, "result x is kept twice"),
+        ("warning", 3, None, "writes to stderr: "),
+        ("no-alt", 2, None, "shows a figure without caption and name (mystnb: figure: …)"),
     ],
 )
 def test_a_failure_says_where_and_what(
     project: Project,
-    endings: dict[str, Record | Failure],
+    endings: dict[str, Run | Failure],
     name: str,
     cell: int,
     line: str | None,
@@ -210,10 +298,12 @@ def test_a_failure_says_where_and_what(
     place = f"{name}, cell {cell}{in_cell} (book/{name}.md:{number})"
     assert first.startswith(f"{place}: {error}")
     assert failure.half_run is not None
+    if name == "warning":
+        assert "UserWarning: beware" in "\n".join([first, *rest])
     assert rest[-1] == f"    the notebook as far as it came: {failure.half_run}"
 
 
-def test_the_traceback_ends_where_it_broke(endings: dict[str, Record | Failure]) -> None:
+def test_the_traceback_ends_where_it_broke(endings: dict[str, Run | Failure]) -> None:
     """The first lines of a traceback, which seldom say what broke; colours of the terminal."""
     failure = endings["library"]
     assert isinstance(failure, Failure)
@@ -226,11 +316,11 @@ def test_the_traceback_ends_where_it_broke(endings: dict[str, Record | Failure])
 
 
 def test_half_run_notebooks_are_kept_apart(
-    project: Project, endings: dict[str, Record | Failure]
+    project: Project, endings: dict[str, Run | Failure]
 ) -> None:
     """A half-run notebook where the good ones are, or none to look into."""
     failed = {name for name, ending in endings.items() if isinstance(ending, Failure)}
-    assert failed == set(CHAPTERS) - {"good"}
+    assert failed == set(CHAPTERS) - {"good", "figure"}
     for name in failed:
         kept = project.build / "failed" / f"{name}.ipynb"
         assert "outputs" in kept.read_text()
@@ -238,13 +328,13 @@ def test_half_run_notebooks_are_kept_apart(
 
 
 def test_a_good_run_clears_the_failed_one(
-    project: Project, endings: dict[str, Record | Failure], tmp_path: Path
+    project: Project, endings: dict[str, Run | Failure], tmp_path: Path
 ) -> None:
     """A notebook under failed/ of a chapter that has long been mended."""
     assert isinstance(endings["exit"], Failure)
     (project.book / "exit.md").write_text(toy.chapter("1", parameters=PARAMETERS))
     (result,) = run_jobs(project, [job(project, "exit", tmp_path / "x.ipynb")], workers=1)
-    assert isinstance(result, Record)
+    assert isinstance(result, Run)
     assert not (project.build / "failed" / "exit.ipynb").exists()
 
 
@@ -253,10 +343,10 @@ def test_parallel_and_repeated_runs_are_the_same(built: Project, tmp_path: Path)
     # The book was built with its chapters side by side, in another process.
     jobs = [job(built, name, tmp_path / f"{name}.ipynb") for name in built.chapter_names()]
     alone = run_jobs(built, jobs, workers=1)
-    for record, name in zip(alone, built.chapter_names(), strict=True):
-        assert isinstance(record, Record), record
+    for run, name in zip(alone, built.chapter_names(), strict=True):
+        assert isinstance(run, Run), run
         together = built.build / "executed" / "book" / f"{name}.ipynb"
-        first, second = (json.loads(path.read_text()) for path in (record.path, together))
+        first, second = (json.loads(path.read_text()) for path in (run.path, together))
         assert first["cells"] == second["cells"]
         assert len(first["cells"]) > 3
         notes = [notebook["metadata"].pop("studies") for notebook in (first, second)]

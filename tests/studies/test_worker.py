@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from studies import worker
+from studies.build import worker
 
 
 def write(path: Path, *cells: str) -> Path:
@@ -19,21 +18,6 @@ def write(path: Path, *cells: str) -> Path:
     kernel = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
     nbformat.write(nbformat.v4.new_notebook(cells=code, metadata=kernel), path)
     return path
-
-
-@pytest.mark.kernel
-def test_execution_reports_and_strips(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Times in the notebook, with which no two runs are equal; a builder that hears nothing."""
-    source = write(tmp_path / "in.ipynb", "x = 2", "x")
-    done = worker.execute(source, tmp_path / "out.ipynb", cwd=tmp_path)
-    assert done["claims"] == []
-    assert done["seconds"] > 0
-    notebook = nbformat.read(tmp_path / "out.ipynb", as_version=4)
-    assert "papermill" not in json.dumps(notebook)
-    assert all(set(cell.metadata) <= {"tags"} for cell in notebook.cells)
-    assert notebook.cells[1].outputs[0].data == {"text/plain": "2"}
-    events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
-    assert events == [{"event": "cell", "index": i, "total": 2} for i in range(2)]
 
 
 @pytest.mark.kernel

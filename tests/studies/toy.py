@@ -12,11 +12,11 @@ from typing import Any
 
 import nbformat
 
-from studies import below, claim
-from studies.book import plan
-from studies.project import Project
-from studies.records import Record, write_record
-from studies.runner import Job, prepared_notebook
+from studies.build.book import plan
+from studies.build.project import Project
+from studies.build.runner import Job
+from studies.build.runs import Run, prepared_notebook, write_run
+from studies.page import below, claim, claims
 
 REPOSITORY = Path(__file__).parents[2]
 FRONT = """\
@@ -37,12 +37,15 @@ We cite {cite:t}`someone2024` and point to {ref}`beta`.
 
 ```{code-cell} ipython3
 :tags: [parameters]
-from studies.types import PositiveInt, Probability, Seeds
+from studies.page import need
+from studies.page.types import PositiveInt, Probability, Seeds
 
 p: Probability = 0.3  # chance that a weight is kept
 draws: PositiveInt = 4  # draws – per seed
 seeds: Seeds = [0, 1,
                 2]  # seeds of the draws
+
+need(draws <= 10 * len(seeds), "at most ten draws a seed")
 ```
 
 ```{code-cell} ipython3
@@ -50,10 +53,10 @@ seeds: Seeds = [0, 1,
 from toy import draw
 from toy.picture import picture
 
-from studies import below, claim, exactly, publish
+from studies.page import below, claim, claims, exactly, publish
 ```
 
-```{prf:theorem} Shrinking
+```{prf:theorem} Shrinking $\ell_2$ (Theorem 1 of Someone, as printed)
 :label: thm-toy
 For $0 < p < 1$ we have $\ell_2 \le \frac{1}{2}$.
 ```
@@ -72,8 +75,8 @@ c &= d
 ```{code-cell} ipython3
 estimates = draw.estimates(p, draws, seeds)
 publish("toy-mean", estimates.value)
-claim("thm-toy.decay", says="Δ falls, a < b & c", measured=estimates, predicted=below(2),
-      over="draws", theorem="Theorem 1")
+claims("thm-toy", claim("decay", estimates, below(2), "Δ falls, a < b & c"),
+       kind="inequality", over="draws", because="the theorem")
 ```
 
 ```{code-cell} ipython3
@@ -93,12 +96,12 @@ BETA = (
 
 ```{code-cell} ipython3
 :tags: [parameters]
-from studies.types import Probability
+from studies.page.types import Probability
 
 share: Probability = 0.5  # share removed
 ```
 
-```{prf:proposition} Counting
+```{prf:proposition} Counting (ours)
 :label: prop-count
 There are three.
 ```
@@ -106,11 +109,12 @@ There are three.
 ```{code-cell} ipython3
 import toy.late
 
-from studies import claim, exactly
+from studies.page import claim, claims, exactly
 from toy import estimate
 
-claim("prop-count.three", says="the count is exact", measured=estimate.exact(toy.late.three()),
-      predicted=exactly(3), over="counts")
+claims("prop-count",
+       claim("three", estimate.exact(toy.late.three()), exactly(3), "the count is exact"),
+       kind="identity", over="counts", because="three is three")
 ```
 """
 )
@@ -210,7 +214,7 @@ def write_toy(root: Path) -> Path:
         "_toc.yml": TOC,
         "book/profiles.yml": PROFILES,
         "book/references.bib": BIBLIOGRAPHY,
-        "requirements.lock": "numpy==2\n",
+        "requirements.lock": "ipykernel==2\n",
     }
     for name, text in files.items():
         path = root / name
@@ -242,16 +246,20 @@ def tree(root: Path) -> dict[str, bytes]:
     }
 
 
-def pretend_to_run(project: Project, job: Job, **note: Any) -> Record:
+def pretend_to_run(project: Project, job: Job, **note: Any) -> Run:
     """What a run of the job would leave, made without a kernel."""
     measured = SimpleNamespace(value=1, low=0.5, high=1.5, n=12)
-    made = claim("thm-toy.decay", says="it falls", measured=measured, predicted=below(2), over="x")
+    row = claim("decay", measured, below(2), "it falls", because="the theorem")
+    group = claims("thm-toy", row, kind="inequality", over="draws")
     notebook = prepared_notebook(job.chapter, job.values)
-    output = nbformat.v4.new_output("display_data", data={"text/html": str(made)})
+    output = nbformat.v4.new_output("execute_result", data=group._repr_mimebundle_())
     next(c for c in reversed(notebook.cells) if c.cell_type == "code").outputs = [output]
-    values = {"parameters": dict(job.values), "profile": job.profile}
-    known = {"claims": [made.as_json()], "results": {}, "seconds": 1.0, **values, **note}
-    return write_record(project, job.chapter, job.target, notebook, known, job.parts)
+    known = {
+        **{"parameters": dict(job.values), "profile": job.profile, "seconds": 1.0},
+        **{"claims": [made.as_json() for made in group.rows], "results": {}},
+        **note,
+    }
+    return write_run(project, job.chapter, job.target, notebook, known, job.parts)
 
 
 def pretend_to_build(project: Project) -> None:
@@ -267,7 +275,8 @@ def command(*arguments: str, renders: bool = True) -> list[str]:
     """The command line ``studies`` in this environment; it may render in name only."""
     program = [str(Path(sys.executable).with_name("studies"))]
     pretend = (
-        "from studies import book, cli\n"
+        "from studies import cli\n"
+        "from studies.build import book\n"
         "book.render = lambda project, *_: project.build / 'html' / 'index.html'\n"
         "cli.main()"
     )

@@ -42,10 +42,11 @@ def width_panels(
     ``rows`` go by what is written into the left panel, "" for nothing, and so does ``published``;
     ``score`` names the right axes, and one legend with ``labels`` stands above all panels.
     """
+    wide = plt.rcParams["figure.figsize"][0]
     fig, axes = plt.subplots(
         len(rows),
         2,
-        figsize=(7, 1.2 + 3.2 * len(rows)),
+        figsize=(wide, wide * (1.2 + 3.2 * len(rows)) / 7),
         sharex=True,
         sharey="col",
         layout="constrained",

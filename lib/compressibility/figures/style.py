@@ -16,7 +16,7 @@ from compressibility.checks import need
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#7A5C00", "#56B4E9", "#333333")
 """Colours of Okabe and Ito's kind: apart for colour-blind eyes, dark enough to read on white."""
 
-_STYLE = {
+_STYLE: dict[str, Any] = {
     # A 7-inch figure on a phone shrinks to half its size, so that 15 points look like 7.
     "font.size": 15,
     "axes.labelsize": 15,
@@ -48,11 +48,11 @@ _STYLE = {
 }
 
 
-def use_style() -> None:
+def use_style(*, width: float = 7.0) -> None:
     """Set the book's figure style for all figures made afterwards (Matplotlib's rcParams).
 
     Dark ink on white: in dark mode the book inverts figures as a whole. No titles: captions name
-    figures.
+    figures. Letters and lines shrink along with figures of another ``width``, in inches.
 
     Examples
     --------
@@ -61,7 +61,9 @@ def use_style() -> None:
     >>> rcParams["svg.hashsalt"]
     'why-networks-compress'
     """
-    sns.set_theme(context="notebook", style="whitegrid", palette=list(PALETTE), rc=_STYLE)
+    sizes = {key: value for key, value in _STYLE.items() if key.endswith(("size", "width"))}
+    scaled = {key: np.multiply(size, width / 7).tolist() for key, size in sizes.items()}
+    sns.set_theme("notebook", style="whitegrid", palette=list(PALETTE), rc={**_STYLE, **scaled})
 
 
 def band(

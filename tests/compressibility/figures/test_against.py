@@ -55,7 +55,9 @@ def test_panels_show_medians_and_the_papers_marks():
 def test_one_row_and_one_layer_suffice_and_the_band_reaches_the_line():
     """Catches a layout for two rows, and a crash where the median lies above the band."""
     odd = curve([[1.0, 1.0, 100.0], [1.0, 1.0, 100.0]])
-    fig = width_panels({"": {"wide": odd}}, labels=LABELS, score="accuracy")
+    with mpl.rc_context({"figure.figsize": (3.5, 2.0)}):
+        fig = width_panels({"": {"wide": odd}}, labels=LABELS, score="accuracy")
+    assert fig.get_size_inches().tolist() == pytest.approx([3.5, 2.2])
     assert len(fig.axes) == 2
     assert fig.axes[0].get_xscale() == fig.axes[0].get_yscale() == "log"
 

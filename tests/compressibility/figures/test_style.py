@@ -22,8 +22,12 @@ def ax():
         plt.close(figure)
 
 
-def test_style_is_legible_on_a_phone(ax):
-    """Catches small print: a 7-inch figure on 340 px must show labels of 9 px or more."""
+@pytest.mark.parametrize("width", [7.0, 5.2])
+def test_style_is_legible_on_a_phone(ax, width):
+    """Catches small print: on 340 px a figure of any width must show labels of 9 px or more."""
+    use_style(width=width)
+    ax = plt.subplots()[1]
+    assert mpl.rcParams["figure.figsize"][0] == pytest.approx(width)
     pixels_per_inch = 340 / mpl.rcParams["figure.figsize"][0]
     sizes = [ax.xaxis.label.get_size(), ax.get_xticklabels()[0].get_size()]
     assert min(size / 72 * pixels_per_inch for size in sizes) >= 9

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from studies.checks import pages
-from studies.checks.pages import check_pages, typeset
+from studies.build.checks import pages
+from studies.build.checks.pages import check_pages, typeset
+from studies.build.project import Project
+from studies.build.render import mathjax_folder
 from studies.errors import BuildError
-from studies.project import Project
-from studies.render import mathjax_folder
 
 ALPHA = "book/part/alpha.html"
 
@@ -39,35 +39,13 @@ def broken(tmp_path: Path) -> Callable[[str], list[str]]:
 @pytest.mark.parametrize(
     ("html", "what"),
     [
-        ('<img src="x.png">', "image x.png has no alt text"),
-        ('<img src="x.png" alt="../x.png">', "image x.png has no alt text"),
-        ('<img src="x.png" alt=" ">', "image x.png has no alt text"),
-        ('<figure id="f"><img src="x.png" alt="x"></figure>', "figure f has no caption"),
-        ('<figure id="f"><figcaption> </figcaption></figure>', "figure f has no caption"),
         ('<a href="beta.htm">x</a>', "link to beta.htm: no such file"),
         ('<a href="beta.html#nowhere">x</a>', "link to beta.html#nowhere: no such place on that"),
         ('<a href="#nowhere">x</a>', "link to #nowhere: no such place on that page"),
-        ('<script src="https://cdn.org/x.js"></script>', "<script> asks an outside host for https"),
-        ('<script src="//cdn.org/x.js"></script>', "<script> asks an outside host for //cdn.org"),
-        ('<img alt="x" src="http://cdn.org/x">', "<img> asks an outside host for http://cdn.org/x"),
-        ('<img alt="x" srcset="a.png 1x, //c.org/b 2x">', "<img> asks an outside host for //c.org"),
-        ('<link rel="stylesheet" href="//c.org/x">', "<link> asks an outside host for //c.org/x"),
-        (
-            '<iframe src="https://c.org"></iframe>',
-            "<iframe> asks an outside host for https://c.org",
-        ),
-        ('<video poster="//c.org"></video>', "<video> asks an outside host for //c.org"),
-        ('<object data="//c.org"></object>', "<object> asks an outside host for //c.org"),
-        ('<audio><source src="//c.org"></audio>', "<source> asks an outside host for //c.org"),
-        ("<style>@import '//c.org/x';</style>", "the style sheet asks an outside host for //c.org"),
-        (
-            '<p style="background: url(//c.org)">',
-            "the style sheet asks an outside host for //c.org",
-        ),
         (r'<span class="math">\(\nosuch\)</span>', r"TeX does not typeset: Undefined control seq"),
-        (r'<div class="claim">\(\nosuch\)</div>', r"TeX does not typeset: Undefined control seq"),
+        (r'<div class="claims">\(\nosuch\)</div>', r"TeX does not typeset: Undefined control seq"),
         (
-            r'<div class="claim">$\ell_2$</div>',
+            r'<div class="claims">$\ell_2$</div>',
             r"$\ell_2$ shows as it is in a claim; write \( … \)",
         ),
     ],
@@ -75,7 +53,7 @@ def broken(tmp_path: Path) -> Callable[[str], list[str]]:
 def test_bad_pages(
     broken: Callable[[str], list[str]], monkeypatch: pytest.MonkeyPatch, html: str, what: str
 ) -> None:
-    """A page that a blind reader, a reader offline, or any reader finds broken."""
+    """A page that any reader finds broken."""
     if r"\(" not in html:
         monkeypatch.setattr(pages, "typeset", lambda *_: [])  # it takes a moment to start
     (problem,) = broken(html)
@@ -83,26 +61,19 @@ def test_bad_pages(
 
 
 def test_good_elements(broken: Callable[[str], list[str]]) -> None:
-    """A false alarm on links that lead outside, on data in the page itself, on good TeX."""
+    """A false alarm on links that lead outside, on good TeX."""
     good = (
         '<a href="https://example.org">x</a><a href="mailto:x@example.org">x</a>'
         '<a href="beta.html#beta">x</a><a href="#">x</a>'
-        '<link rel="canonical" href="https://example.org">'
-        '<img alt="x" src="data:image/png;base64,AA//BB">'
-        "<style>@import 'x.css'; p {background: url(data:image/png;base64,AA//BB)}</style>"
-        r'<span class="math">\(\ell_2\)</span><div class="claim">\(\ell_2\)</div>'
+        r'<span class="math">\(\ell_2\)</span><div class="claims">\(\ell_2\)</div>'
     )
     assert broken(good) == []
 
 
-def test_missing_pages_and_style_sheets(broken: Callable[[str], list[str]], tmp_path: Path) -> None:
-    """A page that was never written; a font from elsewhere in a style sheet."""
-    (tmp_path / "book.css").write_text("@font-face {src: url( 'https://c.org/x.woff' )}")
-    outside = "book.css: the style sheet asks an outside host for https://c.org/x.woff"
-    assert broken("") == [outside]
-    (tmp_path / "book/part/beta.html").unlink()
-    found = check_pages(tmp_path, ["part/alpha", "part/beta"], mathjax_folder())
-    assert [str(problem) for problem in found] == ["book/part/beta: was not rendered", outside]
+def test_missing_pages(tmp_path: Path) -> None:
+    """A page that was never written."""
+    found = check_pages(tmp_path, ["part/alpha"], mathjax_folder())
+    assert [str(problem) for problem in found] == ["book/part/alpha: was not rendered"]
 
 
 def test_typeset_takes_each_page_by_itself() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from studies.checks.prose import typed_numbers
+from studies.build.checks.prose import typed_numbers
 
 CAUGHT = [
     ("We measured 0.31 nats.", "0.31"),

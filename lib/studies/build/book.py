@@ -1,0 +1,113 @@
+"""Builds the book: finds what is stale, executes it, renders, and says what went wrong."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from studies.build.checks.sources import check_sources
+from studies.build.files import only_one
+from studies.build.fingerprint import fingerprint
+from studies.build.ledger import blocking_claims
+from studies.build.profiles import chapter_values, load_profile
+from studies.build.project import Project
+from studies.build.render import render
+from studies.build.runner import Failure, Job, OnEnd, OnProgress, run_jobs
+from studies.build.runs import Run, dressed, executed_path, read_run, stale_because
+from studies.errors import BuildError, StudiesError
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build came to."""
+
+    index: Path | None  # the first page; None if the book could not be rendered
+    executed: list[str] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    blocking: dict[str, list[str]] = field(default_factory=dict)  # chapter → claims
+    stale: dict[str, Sequence[str]] = field(default_factory=dict)  # shown, yet out of date
+
+    @property
+    def good(self) -> bool:
+        """Every chapter ran, no claim stands in the way, the book is rendered."""
+        return self.index is not None and not self.failures and not self.blocking
+
+
+def plan(project: Project, profile: str) -> list[Job]:
+    """One job per chapter with its state; ``stale`` is empty where the last run still holds."""
+    overrides = load_profile(project, profile)
+    jobs = []
+    for chapter in project.chapters():
+        values = chapter_values(chapter, profile, overrides)
+        parts = fingerprint(project, chapter, values)
+        target = executed_path(project, profile, chapter.name)
+        stale = stale_because(read_run(target), parts)
+        jobs.append(Job(chapter, values, parts, profile, target, stale))
+    return jobs
+
+
+def build(
+    project: Project,
+    profile: str,
+    *,
+    workers: int | None = None,
+    only: str = "*",
+    on_plan: Callable[[Sequence[Job], Sequence[Job]], None] = lambda *_: None,
+    on_progress: OnProgress = lambda *_: None,
+    on_end: OnEnd = lambda *_: None,
+) -> Built:
+    """Execute the stale chapters whose names match ``only``, then render.
+
+    Raises
+    ------
+    BuildError
+        If the sources have problems (nothing is executed then), another build is at work,
+        or the pages do not come out clean.
+    """
+    problems = check_sources(project)
+    if problems:
+        raise BuildError("the sources need mending:\n" + "\n".join(map(str, problems)))
+    with only_one(project.build):
+        jobs = plan(project, profile)
+        chosen = [job for job in jobs if fnmatch.fnmatch(job.chapter.name, only)]
+        if not chosen:
+            names = ", ".join(job.chapter.name for job in jobs)
+            raise StudiesError(f"no chapter matches {only!r}; the chapters are: {names}")
+        waiting = [job for job in chosen if job.stale]
+        on_plan(chosen, waiting)
+        results = run_jobs(
+            project,
+            waiting,
+            workers=workers or min(len(waiting), os.cpu_count() or 1),
+            on_progress=on_progress,
+            on_end=on_end,
+        )
+        executed = [job.chapter.name for job in waiting]
+        failures = [result for result in results if isinstance(result, Failure)]
+        if failures:
+            # The rendered book stays as it was: all of its pages belong to one state.
+            return Built(None, executed, failures)
+        runs = {job.chapter.name: _run_of(job) for job in jobs}
+        stale = {job.chapter.name: job.stale for job in jobs if job.stale and job not in waiting}
+        shown = {}
+        for job in jobs:
+            name, chapter = job.chapter.name, job.chapter
+            if name in stale:  # its text as it ran: the new one may belong to other code
+                chapter = replace(chapter, notebook=runs[name].notebook)
+            shown[name] = dressed(runs[name], chapter)
+        index = render(project, profile, shown, stale)
+    blocking = {
+        name: [claim["id"] for claim in blocking_claims(run.claims, profile)]
+        for name, run in runs.items()
+    }
+    return Built(index, executed, [], {k: v for k, v in blocking.items() if v}, stale)
+
+
+def _run_of(job: Job) -> Run:
+    run = read_run(job.target)
+    if run is None:
+        raise BuildError(f"{job.chapter.name} has never run; build the book once without --only")
+    return run

@@ -1,0 +1,171 @@
+"""Renders the executed chapters: staged in a scratch folder, checked, then put in place whole."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+
+import nbformat
+
+import studies
+from studies.build.checks.notebooks import check_notebooks
+from studies.build.checks.pages import check_pages
+from studies.build.files import replace_folder, scratch_folder, write_atomically
+from studies.build.ledger import LEDGER_MARK, STATUS_MARK, ledger, ledger_page, status_page
+from studies.build.project import Project
+from studies.build.runs import Run, commit
+from studies.errors import BuildError
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def render(
+    project: Project,
+    profile: str,
+    runs: Mapping[str, Run],
+    stale: Mapping[str, Sequence[str]],
+) -> Path:
+    """Render the book, unless it lies there as it would come out; return its first page's path.
+
+    ``stale`` says of chapters shown although they are out of date why they are; such a
+    page says so on top.
+
+    Raises
+    ------
+    BuildError
+        If a check fails or the builder warns; the last good book stays in place.
+    """
+    index, made = project.build / "html" / "index.html", project.build / "rendered.json"
+    depends = _depends(project, profile, runs, stale)
+    with contextlib.suppress(OSError, ValueError):
+        if json.loads(made.read_text(encoding="utf8")) == {"from": depends, "to": _made(project)}:
+            return index
+    problems = check_notebooks(
+        {name: run.notebook for name, run in runs.items()},
+        {name: run.claims for name, run in runs.items()},
+    )
+    if problems:
+        raise BuildError("the executed chapters need mending:\n" + "\n".join(map(str, problems)))
+    data = ledger(project, profile, runs)
+    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
+    with scratch_folder(project.build / "tmp") as stage:
+        mathjax = _stage(project, stage, profile, runs, stale)
+        html = _run_builder(stage)
+        (html / "ledger.json").write_text(text, encoding="utf8")  # a page links to it
+        problems = check_pages(html, project.toc_pages(), mathjax)
+        if problems:
+            raise BuildError("the rendered pages need mending:\n" + "\n".join(map(str, problems)))
+        replace_folder(html, project.build / "html")
+    write_atomically(project.build / "ledger.json", text)
+    write_atomically(made, json.dumps({"from": depends, "to": _made(project)}))
+    return index
+
+
+def _depends(
+    project: Project, profile: str, runs: Mapping[str, Run], stale: Mapping[str, Sequence[str]]
+) -> str:
+    """Hash of all that the rendered book depends on."""
+    pages = {name: nbformat.writes(run.notebook) for name, run in runs.items()}
+    claims = {name: run.claims for name, run in runs.items()}
+    packages = sorted(f"{d.name} {d.version}" for d in metadata.distributions())
+    given = [profile, pages, claims, {**stale}, commit(project), packages]
+    sources = [project.root / "_config.yml", project.root / "_toc.yml", project.book]
+    text = json.dumps(given) + _hash([*sources, Path(studies.__file__).parent])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _made(project: Project) -> str:
+    """Hash of what a rendering leaves: a page lost or torn since is made again."""
+    return _hash([project.build / "html", project.build / "ledger.json"])
+
+
+def _hash(paths: Iterable[Path]) -> str:
+    """Hash of these files, and of all that lies in these folders."""
+    found = hashlib.sha256()
+    for path in paths:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file() and "__pycache__" not in file.parts:
+                content = hashlib.sha256(file.read_bytes()).digest()
+                found.update(str(file.relative_to(path)).encode() + b"\0" + content)
+    return found.hexdigest()
+
+
+def _stage(
+    project: Project,
+    stage: Path,
+    profile: str,
+    runs: Mapping[str, Run],
+    stale: Mapping[str, Sequence[str]],
+) -> Path:
+    """Lay out what the builder reads; return where MathJax lies."""
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(project.root / name, stage)
+    shutil.copytree(project.book, stage / "book")
+    for name, run in runs.items():
+        page = stage / "book" / name
+        page.with_suffix(".md").unlink()
+        notebook = _with_banner(run.notebook, stale.get(name, ()))
+        page.with_suffix(".ipynb").write_text(nbformat.writes(notebook), encoding="utf8")
+    titles = {name: project.chapter(name).title for name in runs}
+    _fill(stage / "book" / "ledger.md", LEDGER_MARK, ledger_page(runs, titles))
+    _fill(stage / "book" / "status.md", STATUS_MARK, status_page(profile, runs, titles, stale))
+    mathjax = stage / "book" / "_static" / "mathjax"
+    for part in ("tex-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions"):
+        source, target = mathjax_folder() / part, mathjax / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
+    return mathjax_folder()
+
+
+def mathjax_folder() -> Path:
+    """The whole MathJax that the environment brings; pages get the parts they need."""
+    files = metadata.files("sphinx-mathjax-offline") or []
+    core = next(file for file in files if file.name == "tex-chtml.js")
+    return Path(str(core.locate())).parent
+
+
+def _with_banner(notebook: nbformat.NotebookNode, reasons: Sequence[str]) -> nbformat.NotebookNode:
+    if not reasons:
+        return notebook
+    shown = copy.deepcopy(notebook)
+    said = "; ".join(f"`{reason}`" for reason in reasons)
+    banner = f"\n\n```{{warning}}\nThis page is out of date: {said}.\n```\n"
+    for cell in shown.cells:
+        # Below the title, which need not be the first line: a label may stand above it.
+        title = re.search(r"^# .+$", cell.source, flags=re.MULTILINE)
+        if cell.cell_type == "markdown" and title:
+            cell.source = cell.source[: title.end()] + banner + cell.source[title.end() :]
+            break
+    return shown
+
+
+def _fill(page: Path, mark: str, text: str) -> None:
+    source = page.read_text(encoding="utf8")
+    page.write_text(source.replace(mark, f"```{{raw}} html\n{text}\n```"), encoding="utf8")
+
+
+def _run_builder(stage: Path) -> Path:
+    """Run jupyter-book with warnings fatal; return the folder of the pages."""
+    command = ["jupyter-book", "build", str(stage), "-W", "--keep-going", "-n", "-q"]
+    program = Path(sys.executable).with_name(command[0])
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(
+        [str(program), *command[1:]], capture_output=True, text=True, env=environment
+    )
+    html = stage / "_build" / "html"
+    complaints = _ANSI.sub("", done.stderr)
+    warnings = [line for line in complaints.splitlines() if "WARNING:" in line or "ERROR:" in line]
+    if done.returncode != 0 or warnings:
+        said = "\n".join(warnings) or (complaints + done.stdout).strip()[-3000:]
+        raise BuildError("jupyter-book warns:\n" + said.replace(f"{stage}/", ""))
+    return html

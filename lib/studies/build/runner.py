@@ -1,0 +1,162 @@
+"""Runs chapters in parallel worker processes and keeps what came out whole."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from studies.build.files import scratch_folder
+from studies.build.project import Chapter, Project
+from studies.build.runs import Run, prepared_notebook, write_run
+from studies.build.surroundings import surround
+from studies.errors import BuildError
+
+
+@dataclass(frozen=True)
+class Job:
+    """One chapter to execute with given values."""
+
+    chapter: Chapter
+    values: Mapping[str, Any]
+    parts: Mapping[str, str]  # the fingerprint, taken before the run starts
+    profile: str
+    target: Path  # where a good run goes
+    stale: Sequence[str] = ()  # why it runs
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A chapter that did not run to its end."""
+
+    job: Job
+    error: str
+    cell: int | None = None  # index, from 0
+    line: int | None = None  # in the cell, from 1
+    traceback: list[str] = field(default_factory=list)
+    half_run: Path | None = None  # the notebook as far as it came
+
+
+OnProgress = Callable[[Job, int, int], None]
+OnEnd = Callable[[Job, "Run | Failure"], None]
+
+
+def run_jobs(
+    project: Project,
+    jobs: Sequence[Job],
+    *,
+    workers: int,
+    on_progress: OnProgress = lambda *_: None,
+    on_end: OnEnd = lambda *_: None,
+) -> list[Run | Failure]:
+    """Execute all jobs, ``workers`` at a time; a failure does not stop the others.
+
+    An interrupt ends every worker at once and leaves all earlier results as they were.
+    """
+    stop = threading.Event()
+
+    def one(job: Job) -> Run | Failure:
+        result = _run(project, job, stop, on_progress)
+        if not stop.is_set():
+            on_end(job, result)
+        return result
+
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        waiting: list[Future[Run | Failure]] = [pool.submit(one, job) for job in jobs]
+        try:
+            wait(waiting)
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [future.result() for future in waiting]
+
+
+def _run(
+    project: Project, job: Job, stop: threading.Event, on_progress: OnProgress
+) -> Run | Failure:
+    try:
+        with scratch_folder(project.build / "tmp") as scratch:
+            return _run_in(project, job, scratch, stop, on_progress)
+    except (OSError, ValueError, BuildError) as error:  # a full disk, say, or a notebook cut short
+        return Failure(job, f"{type(error).__name__}: {error}")
+
+
+def _run_in(
+    project: Project, job: Job, scratch: Path, stop: threading.Event, on_progress: OnProgress
+) -> Run | Failure:
+    source, target = scratch / "source.ipynb", scratch / "executed.ipynb"
+    nbformat.write(prepared_notebook(job.chapter, job.values), source)
+    (scratch / "job.json").write_text(
+        json.dumps({"source": str(source), "target": str(target), "cwd": str(scratch / "work")})
+    )
+    last = _follow_worker(project, job, scratch, stop, on_progress)
+    if last.pop("event", None) == "done":
+        note = {**last, "parameters": dict(job.values), "profile": job.profile}
+        notebook = nbformat.read(target, as_version=4)
+        run = write_run(project, job.chapter, job.target, notebook, note, job.parts)
+        _half_run(project, job).unlink(missing_ok=True)
+        return run
+    kept = None
+    if target.is_file() and not stop.is_set():
+        kept = _half_run(project, job)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(target, kept)
+    return Failure(job, half_run=kept, **last)
+
+
+def _half_run(project: Project, job: Job) -> Path:
+    """Where a failed run's notebook is kept, until a good run."""
+    return project.build / "failed" / f"{job.chapter.name}.ipynb"
+
+
+def _follow_worker(
+    project: Project, job: Job, scratch: Path, stop: threading.Event, on_progress: OnProgress
+) -> dict[str, Any]:
+    """Start the worker, pass its progress on; return its last word, or what is known without."""
+    last: dict[str, Any] = {}
+    with (
+        (scratch / "stderr").open("w+") as stderr,
+        subprocess.Popen(
+            [sys.executable, "-m", "studies.build.worker", str(scratch / "job.json")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            cwd=scratch,
+            env=surround(project.lib, project.build, scratch),
+            start_new_session=True,  # the terminal's Ctrl-C goes to the builder alone
+        ) as worker,
+    ):
+        assert worker.stdout is not None
+        threading.Thread(target=_stop_worker, args=(worker, stop), daemon=True).start()
+        for line in worker.stdout:
+            event = json.loads(line)
+            if event["event"] == "cell":
+                on_progress(job, event["index"], event["total"])
+                last = {"cell": event["index"]}  # should this be the last word, it died in there
+            else:
+                last = {**event} if event["event"] == "done" else {**last, **event}
+        code = worker.wait()
+        if "event" not in last:
+            stderr.seek(0)
+            said = stderr.read().splitlines()[-12:]
+            last |= {"error": f"the worker died, exit status {code}", "traceback": said}
+    return last
+
+
+def _stop_worker(worker: subprocess.Popen[str], stop: threading.Event) -> None:
+    while worker.poll() is None:
+        if stop.wait(0.1):
+            assert worker.stdin is not None
+            worker.stdin.close()
+            return

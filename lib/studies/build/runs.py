@@ -1,0 +1,164 @@
+"""Executed chapters: where they are kept, what is noted in them, and whether they are fresh."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import platform
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from studies.build.files import write_atomically
+from studies.build.fingerprint import differences, digest
+from studies.build.parameters import write_values
+from studies.build.project import Chapter, Project
+from studies.page.claims import MIME, table
+
+KEY = "studies"  # of the notebook's metadata
+_VERSIONS = ("torch", "numpy", "scikit-learn", "jupyter-book")
+
+
+@dataclass(frozen=True)
+class Run:
+    """An executed notebook and the note in its metadata."""
+
+    path: Path
+    notebook: nbformat.NotebookNode
+    note: dict[str, Any]  # fingerprint, parts, parameters, profile, claims, seconds, …
+
+    @property
+    def claims(self) -> list[dict[str, Any]]:
+        """The chapter's claims, in the order in which they were made."""
+        claims: list[dict[str, Any]] = self.note["claims"]
+        return claims
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """What the chapter keeps, by name."""
+        results: dict[str, Any] = self.note["results"]
+        return results
+
+
+def executed_path(project: Project, profile: str, chapter: str) -> Path:
+    """Where the last good run of a chapter in a profile lies."""
+    return project.build / "executed" / profile / f"{chapter}.ipynb"
+
+
+def read_run(path: Path) -> Run | None:
+    """Read an executed notebook; None if there is none, or it is not as it was written."""
+    try:
+        text = path.read_text(encoding="utf8")
+        whole = json.loads(text)["metadata"][KEY]["checksum"] == _checksum(text)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if not whole:
+        return None
+    notebook = nbformat.reads(text, as_version=4)
+    return Run(path, notebook, notebook.metadata[KEY])
+
+
+def stale_because(run: Run | None, parts: Mapping[str, str]) -> list[str]:
+    """Why a chapter must run again; empty if its run is fresh."""
+    if run is None:
+        return ["no whole run yet"]
+    return differences(run.note["parts"], parts)
+
+
+def write_run(
+    project: Project,
+    chapter: Chapter,
+    path: Path,
+    notebook: nbformat.NotebookNode,
+    note: Mapping[str, Any],
+    parts: Mapping[str, str],
+) -> Run:
+    """Complete the note with what names the run, and put the notebook in place."""
+    full = {
+        "chapter": chapter.name,
+        "fingerprint": digest(parts),
+        "parts": dict(parts),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": commit(project),
+        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "versions": {name: metadata.version(name) for name in _VERSIONS},
+        **note,
+    }
+    notebook.metadata[KEY] = full  # this copies
+    full["checksum"] = notebook.metadata[KEY]["checksum"] = _checksum(nbformat.writes(notebook))
+    write_atomically(path, nbformat.writes(notebook) + "\n")
+    return Run(path, notebook, full)
+
+
+def prepared_notebook(chapter: Chapter, values: Mapping[str, Any]) -> nbformat.NotebookNode:
+    """The chapter as a notebook whose visible parameters cell holds the values to run with."""
+    notebook = copy.deepcopy(chapter.notebook)
+    cell = notebook.cells[chapter.parameters_index]
+    cell["source"] = write_values(chapter.parameters_source, values)
+    return notebook
+
+
+def dressed(run: Run, chapter: Chapter) -> Run:
+    """The run as its page shows it: outputs in the chapter's text, claims with their titles.
+
+    The text is the source's as it is now, which a fresh run does not depend on.
+    """
+    notebook = prepared_notebook(chapter, run.note["parameters"])
+    notebook.metadata = copy.deepcopy(run.notebook.metadata)
+    executed = (cell for cell in run.notebook.cells if cell.cell_type == "code")
+    titles = {label: _typeset(s.title) for label, s in chapter.statements.items()}
+
+    def titled(claims: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        return [{**c, "title": titles.get(c["id"].partition(".")[0])} for c in claims]
+
+    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+        done = next(executed)
+        _fold(cell)
+        cell.outputs, cell.execution_count = copy.deepcopy(done.outputs), done.execution_count
+        for data in (output.get("data", {}) for output in cell.outputs):
+            if group := data.pop(MIME, None):
+                # Raw HTML in the page: no pointless wrapper for the text form.
+                data.pop("text/plain", None)
+                label = group["label"]
+                rows = titled(group["claims"])
+                data["text/html"] = table(rows, title=titles.get(label), label=label)
+    note = {**run.note, "claims": titled(run.claims)}
+    return replace(run, notebook=notebook, note=note)
+
+
+def _fold(cell: nbformat.NotebookNode) -> None:
+    """Fold code that no reader came for: all but parameters, claims and what is tagged `show`."""
+    tags = cell.metadata.setdefault("tags", [])
+    told = any(tag.startswith(("hide-", "remove-")) for tag in tags)
+    if not (told or {"parameters", "show"} & set(tags) or "claims(" in cell.source):
+        tags.append("hide-input")
+
+
+def _typeset(title: str) -> str:
+    """A title's formulas as raw HTML has them."""
+    return re.sub(r"\$([^$]+)\$", r"\\(\1\\)", title)
+
+
+def _checksum(text: str) -> str:
+    """Hash of all that a notebook's file says, but for the hash itself: a flipped digit shows."""
+    plain = json.loads(text)
+    plain["metadata"][KEY].pop("checksum", None)
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def commit(project: Project) -> str:
+    """The checked-out commit, with a mark if the tree differs from it; empty outside git."""
+    try:
+        command = ["git", "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"]
+        done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()

@@ -1,0 +1,93 @@
+"""What surrounds a run: its environment and folders; nothing of the reader's own reaches it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from importlib import metadata
+from pathlib import Path
+
+from studies.errors import BuildError
+
+DATA_ROOT = "COMPRESSIBILITY_DATA"
+# Where programs and shared libraries are, where the network is, what measures coverage.
+_PASSED = {
+    *("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE"),
+}
+_FIXED = {
+    # One thread per chapter: unpinned, two chapters on two cores take twice as long, and
+    # sums taken in another order give other last digits.
+    **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
+    "PYTHONHASHSEED": "0",
+    "SOURCE_DATE_EPOCH": "0",  # no dates inside figures
+    "JUPYTER_PREFER_ENV_PATH": "1",  # this environment's kernel
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+}
+_MAKING = threading.Lock()
+
+
+def surround(lib: Path, build: Path, scratch: Path) -> dict[str, str]:
+    """Make the folders of a run below ``scratch``; return its whole environment.
+
+    Its home and its matplotlib are as new, but for matplotlib's list of fonts: making it takes
+    seconds and says so on stderr.  It runs in ``scratch / "work"``, where nothing lies.
+    """
+    for name in ("home", "matplotlib", "work"):
+        (scratch / name).mkdir()
+    for fonts in _fonts(build).glob("*.json"):
+        shutil.copy(fonts, scratch / "matplotlib")
+    environment = {
+        **{name: os.environ[name] for name in os.environ if _passes(name)},
+        **_FIXED,
+        "HOME": str(scratch / "home"),
+        "IPYTHONDIR": str(scratch / "home" / "ipython"),
+        "MPLCONFIGDIR": str(scratch / "matplotlib"),
+        "PYTHONPATH": str(lib),  # this checkout's library, whatever is installed
+        "TMPDIR": str(scratch),  # the kernel's connection file goes even if the worker is killed
+    }
+    # Data sets fetched once; whoever fetches them checks what they hold.
+    fetched = os.environ.get("SCIKIT_LEARN_DATA") or os.path.expanduser("~/scikit_learn_data")  # noqa: PTH111  # never raises
+    environment["SCIKIT_LEARN_DATA"] = fetched
+    if data := os.environ.get(DATA_ROOT):
+        environment[DATA_ROOT] = str(Path(data).resolve())
+    return environment
+
+
+def _passes(name: str) -> bool:
+    return name.upper() in _PASSED or name.startswith("COVERAGE_")
+
+
+def _fonts(build: Path) -> Path:
+    """The folder with matplotlib's list of fonts, made when a build first needs it."""
+    folder = build / f"matplotlib-{metadata.version('matplotlib')}"
+    with _MAKING:
+        if not folder.is_dir():
+            build.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=build) as made:
+                new = _list_fonts(Path(made))
+                # Another process may have been faster.
+                with contextlib.suppress(OSError):
+                    new.rename(folder)
+    return folder
+
+
+def _list_fonts(made: Path) -> Path:
+    new = made / "new"
+    passed = {name: os.environ[name] for name in os.environ if _passes(name)}
+    done = subprocess.run(
+        [sys.executable, "-c", "import matplotlib.font_manager"],
+        cwd=made,
+        env={**passed, **_FIXED, "HOME": str(made), "MPLCONFIGDIR": str(new)},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0 or not list(new.glob("fontlist-*.json")):
+        raise BuildError(f"matplotlib cannot list the fonts: {done.stderr.strip()}")
+    return new
