@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,27 +18,29 @@ from studies.build.parameters import effective, parse_assignment
 from studies.build.profiles import DEFAULT, chapter_values, load_profile
 from studies.build.project import Chapter, Project
 from studies.build.runner import Failure, Job, run_jobs
-from studies.build.runs import Run, read_run
+from studies.build.runs import read_run
 from studies.errors import StudiesError
 from studies.page.results import to_keep
-from studies.progress import LiveProgress, describe_claims, describe_failure
+from studies.progress import LiveProgress, describe_claims, describe_failure, few
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True)  # for what moves; the rest is plain text
+
+
+profile_option = click.option(
+    "--profile", default=DEFAULT, show_default=True, help="The parameters' values: smoke, book, …."
+)
 
 
 class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except StudiesError as error:
-            err.print(f"studies: {error}", markup=False)
-            ctx.exit(1)
-        except OSError as error:  # a full disk, a folder that may not be written
-            err.print(f"studies: {type(error).__name__}: {error}", markup=False)
+        except (StudiesError, OSError) as error:  # a full disk, a folder that may not be written
+            kind = "" if isinstance(error, StudiesError) else f"{type(error).__name__}: "
+            click.echo(f"studies: {kind}{error}", err=True)
             ctx.exit(1)
         except KeyboardInterrupt:
-            err.print("studies: interrupted; earlier results are untouched")
+            click.echo("studies: interrupted; earlier results are untouched", err=True)
             ctx.exit(130)
 
 
@@ -53,8 +54,8 @@ def main() -> None:
 def list_chapters() -> None:
     """List the chapters with their titles and parameters."""
     for chapter in _project().chapters():
-        out.print(f"{chapter.name}  {chapter.title}", markup=False)
-        out.print(f"    parameters: {', '.join(chapter.parameters)}", markup=False)
+        click.echo(f"{chapter.name}  {chapter.title}")
+        click.echo(f"    parameters: {', '.join(chapter.parameters)}")
 
 
 @main.command("run", add_help_option=False)
@@ -67,7 +68,7 @@ def list_chapters() -> None:
     metavar="NAME=VALUE",
     help="Set a parameter; repeat for more.",
 )
-@click.option("--profile", default=DEFAULT, show_default=True, help="Start from this profile.")
+@profile_option
 @click.option(
     "--out",
     "folder",
@@ -97,7 +98,7 @@ def run_chapter(
 ) -> None:
     """Execute CHAPTER with other parameters; say where its notebook and claims are."""
     if chapter is None:
-        out.print(context.get_help(), markup=False)
+        click.echo(context.get_help())
         context.exit(0 if wants_help else 2)
     project = _project()
     source = project.chapter(chapter)
@@ -114,96 +115,66 @@ def run_chapter(
     parts = fingerprint(project, source, values)
     job = Job(source, values, parts, profile, target)
     with LiveProgress(out) as progress:
-        (result,) = run_jobs(
-            project, [job], workers=1, on_progress=progress.cell, on_end=progress.end
-        )
+        (result,) = run_jobs(project, [job], workers=1, watcher=progress)
     if isinstance(result, Failure):
-        err.print(describe_failure(result), markup=False)
+        click.echo(describe_failure(result), err=True)
         context.exit(1)
     claims = target.with_suffix(".claims.json")
     write_atomically(claims, json.dumps(result.claims, indent=1, ensure_ascii=False))
     for claim in result.claims:
-        out.print(f"  {claim['verdict']:>9}  {claim['id']}  {claim['says']}", markup=False)
-    out.print(f"notebook: {target}\nclaims:   {claims}", markup=False)
+        click.echo(f"  {claim['verdict']:>9}  {claim['id']}  {claim['says']}")
+    click.echo(f"notebook: {target}\nclaims:   {claims}")
     if keep_results:
         for path, text in to_keep(project.book, result.note).items():
             write_atomically(path, text)
-            out.print(f"kept:     {path}", markup=False)
+            click.echo(f"kept:     {path}")
     if any(claim["verdict"] == "fails" for claim in result.claims):
         context.exit(1)
 
 
 def _print_parameters(chapter: Chapter) -> None:
-    out.print(f"{chapter.name}: {chapter.title}\n", markup=False)
+    click.echo(f"{chapter.name}: {chapter.title}\n")
     for parameter in chapter.parameters.values():
         head = f"{parameter.name}: {parameter.type_name} = {parameter.default!r}"
-        out.print(f"  {head}\n      {parameter.comment}; {parameter.wanted}", markup=False)
+        click.echo(f"  {head}\n      {parameter.comment}; {parameter.wanted}")
     for condition in chapter.parameters.conditions:
-        out.print(f"  {condition}", markup=False)
+        click.echo(f"  {condition}")
 
 
 @main.command("book")
-@click.option("--profile", default=DEFAULT, show_default=True, help="smoke, book or paper.")
+@profile_option
 @click.option("--jobs", type=click.IntRange(min=1), help="Chapters at a time (default: cores).")
 @click.option("--only", default="*", metavar="PATTERN", help="Execute only chapters like this.")
 @click.pass_context
 def build_book(context: click.Context, profile: str, jobs: int | None, only: str) -> None:
     """Execute what is stale, render, and say where index.html is."""
-
-    def say_plan(chosen: Sequence[Job], waiting: Sequence[Job]) -> None:
-        fresh = len(chosen) - len(waiting)
-        out.print(f"profile {profile}: {len(waiting)} stale, {fresh} fresh", markup=False)
-        for job in waiting:
-            out.print(f"  {job.chapter.name}: {_few(job.stale)}", markup=False)
-
     with LiveProgress(out) as progress:
-        built = build(
-            _project(),
-            profile,
-            workers=jobs,
-            only=only,
-            on_plan=say_plan,
-            on_progress=progress.cell,
-            on_end=progress.end,
-        )
+        built = build(_project(), profile, workers=jobs, only=only, watcher=progress)
     for failure in built.failures:
-        err.print(describe_failure(failure), markup=False)
+        click.echo(describe_failure(failure), err=True)
     for chapter, claims in built.blocking.items():
-        err.print(f"{chapter}: these claims fail the build: {', '.join(claims)}", markup=False)
+        click.echo(f"{chapter}: these claims fail the build: {', '.join(claims)}", err=True)
     for chapter, reasons in built.stale.items():
-        err.print(f"{chapter} is shown out of date: {_few(reasons)}", markup=False)
+        click.echo(f"{chapter} is shown out of date: {few(reasons)}", err=True)
     if built.index is None:
-        err.print("the book was not rendered; the last good one stays as it was")
+        click.echo("the book was not rendered; the last good one stays as it was", err=True)
     else:
-        out.print(f"the book: {built.index}", markup=False)
+        click.echo(f"the book: {built.index}")
     context.exit(0 if built.good else 1)
 
 
 @main.command("status")
-@click.option("--profile", default=DEFAULT, show_default=True, help="smoke, book or paper.")
+@profile_option
 def show_status(profile: str) -> None:
     """Say of each chapter whether it is fresh or why it is stale, its duration and claims."""
     for job in plan(_project(), profile):
         run = read_run(job.target)
-        state = f"stale: {_few(job.stale)}" if job.stale else "fresh"
-        out.print(f"{job.chapter.name}: {state}", markup=False)
+        state = f"stale: {few(job.stale)}" if job.stale else "fresh"
+        click.echo(f"{job.chapter.name}: {state}")
         if run is not None:
-            out.print(f"    last run {_last_run(run)}", markup=False)
-
-
-def _last_run(run: Run) -> str:
-    note = run.note
-    return f"{note['date']}, {note['seconds']:.0f} s, {describe_claims(run)}"
-
-
-def _few(reasons: Sequence[str], most: int = 4) -> str:
-    more = len(reasons) - most
-    return "; ".join(reasons[:most]) + (f"; and {more} more" if more > 0 else "")
+            last = f"{run.note['date']}, {run.note['seconds']:.0f} s, {describe_claims(run)}"
+            click.echo(f"    last run {last}")
 
 
 def _project() -> Project:
     return Project.find(Path.cwd())
-
-
-if __name__ == "__main__":
-    sys.exit(main())

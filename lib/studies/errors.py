@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 
 class StudiesError(Exception):
     """Something is wrong with the book or with what was asked of it."""
@@ -17,6 +21,29 @@ class ChapterError(StudiesError):
 
 class BuildError(StudiesError):
     """Chapters failed to run, or the book failed to render."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a check reports: something to mend, and where."""
+
+    where: str  # a path from the project's root, with :line where there is one
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+def refuse(what: str, problems: Iterable[Problem]) -> None:
+    """Raise a `BuildError` that lists the problems, if there are any."""
+    if said := "\n".join(map(str, problems)):
+        raise BuildError(f"{what} need mending:\n{said}")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint at the known name that is closest to a wrong one."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def one_line(error: object) -> str:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from types import TracebackType
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from studies.build.ledger import count_verdicts
-from studies.build.runner import Failure, Job
+from studies.build.runner import Failure, Job, Watcher
 from studies.build.runs import Run
 
 
-class LiveProgress:
+class LiveProgress(Progress, Watcher):
     """Shows running chapters on a terminal; elsewhere says only how each one ended."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
-        self._tasks: dict[str, TaskID] = {}
-        self._progress = Progress(
+        super().__init__(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("cell {task.completed}/{task.total}"),
@@ -27,46 +25,47 @@ class LiveProgress:
             transient=True,
             disable=not console.is_terminal,
         )
+        self._bars: dict[str, TaskID] = {}
 
-    def __enter__(self) -> LiveProgress:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
+    def plan(self, chosen: Sequence[Job], waiting: Sequence[Job]) -> None:
+        """Say which chapters are stale, and why."""
+        fresh = len(chosen) - len(waiting)
+        profile = chosen[0].profile
+        self.console.print(f"profile {profile}: {len(waiting)} stale, {fresh} fresh", markup=False)
+        for job in waiting:
+            self.console.print(f"  {job.chapter.name}: {few(job.stale)}", markup=False)
 
     def cell(self, job: Job, index: int, total: int) -> None:
-        """A chapter's next cell has started."""
+        """Move a chapter's bar on."""
         name = job.chapter.name
-        if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(name, total=total)
-        self._progress.update(self._tasks[name], completed=index + 1)
+        if name not in self._bars:
+            self._bars[name] = self.add_task(name, total=total)
+        self.update(self._bars[name], completed=index + 1)
 
     def end(self, job: Job, result: Run | Failure) -> None:
-        """A chapter has ended, well or not."""
+        """Say how a chapter ended."""
         name = job.chapter.name
-        if name in self._tasks:
-            self._progress.remove_task(self._tasks.pop(name))
+        if name in self._bars:
+            self.remove_task(self._bars.pop(name))
         if isinstance(result, Run):
             verdicts = describe_claims(result)
-            self._console.print(f"{name}: executed in {result.note['seconds']:.0f} s; {verdicts}")
+            self.console.print(f"{name}: executed in {result.note['seconds']:.0f} s; {verdicts}")
         else:
-            self._console.print(f"[bold]{name}: FAILED[/bold]")
+            self.console.print(f"[bold]{name}: FAILED[/bold]")
+
+
+def few(reasons: Sequence[str], most: int = 4) -> str:
+    """The first reasons, and how many more there are."""
+    more = len(reasons) - most
+    return "; ".join(reasons[:most]) + (f"; and {more} more" if more > 0 else "")
 
 
 def describe_claims(run: Run) -> str:
     """Count a chapter's claims by verdict, in words."""
     counts = count_verdicts(run.claims)
-    said = [f"{number} {word}" for word, number in counts.items() if number]
-    one = len(run.claims) == 1
-    return f"{len(run.claims)} claim{'' if one else 's'}" + (
-        f" ({', '.join(said)})" if said else ""
-    )
+    said = ", ".join(f"{number} {word}" for word, number in counts.items() if number)
+    plural = "" if len(run.claims) == 1 else "s"
+    return f"{len(run.claims)} claim{plural}" + (f" ({said})" if said else "")
 
 
 def describe_failure(failure: Failure) -> str:

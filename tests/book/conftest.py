@@ -53,10 +53,14 @@ def checkout(once: Once) -> Path:
 
 @pytest.fixture
 def edited(checkout: Path) -> Iterator[Path]:
-    """The built copy, for a test that changes sources under lib/; they are put back afterwards."""
-    kept = {path: path.read_bytes() for path in (checkout / "lib").rglob("*.py")}
+    """The built copy, for a test that changes modules or pages; they are put back afterwards."""
+
+    def sources() -> list[Path]:
+        return [*(checkout / "lib").rglob("*.py"), *(checkout / "book").rglob("*.md")]
+
+    kept = {path: path.read_bytes() for path in sources()}
     yield checkout
-    for path in (checkout / "lib").rglob("*.py"):
+    for path in sources():
         if path in kept:
             path.write_bytes(kept[path])
         else:

@@ -26,11 +26,11 @@ GREEDY = "wide-networks/greedy-compression"
 MORE: dict[str, tuple[str, dict[str, Any]]] = {
     f"{GREEDY}, linear": (
         GREEDY,
-        {"p": 0.3, "widths": [20], "activation": "identity", "fraction": 0.29, "levels": 1},
+        {"p": 0.3, "widths": [700], "activation": "identity", "fraction": 0.29, "levels": 1},
     ),
     f"{GREEDY}, regression": (
         GREEDY,
-        {"p": 0.8, "widths": [16, 12], "activation": "relu", "dataset": "california_housing"},
+        {"p": 0.8, "widths": [20, 24], "activation": "relu", "dataset": "california_housing"},
     ),
 }
 

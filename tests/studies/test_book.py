@@ -101,14 +101,6 @@ def test_profiles_are_apart(written: Project) -> None:
     assert states(written) == {"part/alpha": [], "part/beta": []}
 
 
-def test_a_harmed_record_runs_again(written: Project, pretend: list[str]) -> None:
-    """A torn notebook on the page."""
-    path = executed_path(written, "book", "part/alpha")
-    path.write_bytes(path.read_bytes()[:-200])
-    assert states(written)["part/alpha"] == ["no whole run yet"]
-    assert build(written, "book").executed == pretend == ["part/alpha"]
-
-
 def test_only_some(written: Project, pretend: list[str]) -> None:
     """A pattern that runs more than it names, or hides that the rest is out of date."""
     toy.edit(written.root / "requirements.lock", "2", "3")
@@ -200,8 +192,8 @@ def test_a_failed_chapter(written: Project) -> None:
 
 
 def wait_for(what: Callable[[], bool]) -> None:
-    """Wait until ``what`` holds; a minute means never."""
-    for _ in range(600):
+    """Wait until ``what`` holds; three minutes mean never, however busy the machine."""
+    for _ in range(1800):
         if what():
             return
         time.sleep(0.1)

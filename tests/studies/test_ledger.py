@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from bs4 import BeautifulSoup
-from nbformat.v4 import new_notebook
 
 from studies.build.ledger import blocking_claims, count_verdicts, ledger, ledger_page, status_page
 from studies.build.project import Project
-from studies.build.runs import Run
 from studies.page import at_least, below, claim, claims
 from studies.page.regions import Region
+from tests.studies import toy
 
 
 def made(
     label: str, name: str, low: float, high: float, region: Region, *, kind: str, note: str = ""
 ) -> dict[str, Any]:
-    value = low if math.isfinite(low) else high
-    measured = SimpleNamespace(value=value, low=low, high=high, n=7, level=0.95)
+    measured = toy.measured(low, low, high, level=0.95)
     row = claim(name, measured, region, "a < b", may_stay_undecided=note or None)
     (full,) = claims(label, row, kind=kind, over="draws", because="of c & d").rows
     return {**full.as_json(), "title": "The theorem"}
@@ -34,22 +30,7 @@ OPEN = made("thm-a", "open", -1, 1, below(0), kind="inequality")
 EXCUSED = made("thm-b", "excused", -1, math.inf, at_least(0), kind="control", note="n < 8")
 
 
-def run(*made: dict[str, Any]) -> Run:
-    note = {
-        "claims": list(made),
-        "seconds": 1.6,
-        "date": "2026-01-01",
-        "commit": "",
-        "machine": "M <1>",
-        "versions": {"numpy": "2"},
-        "parameters": {"p": 0.3},
-        "fingerprint": "f",
-        "parts": {"chapter code": "c"},
-    }
-    return Run(Path("none"), new_notebook(), note)
-
-
-RECORDS = {"part/a": run(HOLDS, FAILS, OPEN), "part/b": run(EXCUSED)}
+RECORDS = {"part/a": toy.run_of(HOLDS, FAILS, OPEN), "part/b": toy.run_of(EXCUSED)}
 TITLES = {"part/a": "A & B", "part/b": "B"}
 
 
@@ -86,7 +67,7 @@ def test_the_page_lists_every_claim() -> None:
     texts = [" ".join(row.get_text(" ", strip=True).split()) for row in rows]
     assert texts[0] == (
         "✓ holds a < b The theorem thm-a.holds inequality below 0 of c & d "
-        "−2.0 [−2.0, −1.0] 95%, 7 draws"
+        "−2.0 [−2.0, −1.0] 95%, 5 draws"
     )
     assert "[" not in texts[1]
     assert "∞]" in texts[3]
@@ -101,7 +82,7 @@ def test_the_page_lists_every_claim() -> None:
 
 def test_an_empty_ledger_says_so() -> None:
     """A table of headings."""
-    assert "No claims yet" in ledger_page({"part/a": run()}, TITLES)
+    assert "No claims yet" in ledger_page({"part/a": toy.run_of()}, TITLES)
 
 
 def test_the_data_are_strict_json(bare: Project) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from studies.build.profiles import chapter_values, load_profile, profile_names
+from studies.build.profiles import chapter_values, load_profile, load_profiles
 from studies.build.project import Project
 from studies.errors import StudiesError
 
 
 def test_profiles_override_defaults(bare: Project) -> None:
     """Overrides of another chapter or profile; an empty entry taken for an error."""
-    assert profile_names(bare) == ["smoke", "book", "paper"]
+    assert list(load_profiles(bare)) == ["smoke", "book", "paper"]
     assert load_profile(bare, "book") == {}
     paper = load_profile(bare, "paper")
     assert paper == {"part/alpha": {"draws": 8}, "part/beta": {}}

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
 
 import pytest
-from nbformat.v4 import new_notebook
 from rich.console import Console
 
 from studies.build.project import Project
 from studies.build.runner import Failure, Job
 from studies.build.runs import Run
 from studies.progress import LiveProgress, describe_claims, describe_failure
+from tests.studies import toy
 
 
 def run(*verdicts: str) -> Run:
-    claims: list[Any] = [{"verdict": verdict} for verdict in verdicts]
-    return Run(Path("none"), new_notebook(), {"claims": claims, "seconds": 2.4})
+    return toy.run_of(*({"verdict": verdict} for verdict in verdicts))
 
 
 def follow(project: Project, *, terminal: bool) -> str:
@@ -31,7 +29,7 @@ def follow(project: Project, *, terminal: bool) -> str:
             progress.cell(job, 0, 5)
             progress.cell(job, 1, 5)
         if terminal:
-            progress._progress.refresh()
+            progress.refresh()
         progress.end(good, run("holds", "holds", "fails"))
         progress.end(bad, Failure(bad, "it broke"))
     return stream.getvalue()

@@ -12,7 +12,7 @@ import pytest
 from nbclient import NotebookClient
 
 from studies.build.project import Chapter, Project
-from studies.build.runner import Failure, Job, run_jobs
+from studies.build.runner import Failure, Job, Watcher, run_jobs
 from studies.build.runs import Run, dressed, prepared_notebook, read_run
 from studies.page.claims import MIME
 from studies.progress import describe_failure
@@ -148,12 +148,9 @@ def endings(
         patch.chdir(project.root)
         for name, value in foreign_settings(tmp_path_factory.mktemp("home")).items():
             patch.setenv(name, value)
-        results = run_jobs(
-            project,
-            jobs,
-            workers=2,
-            on_progress=lambda job, *cell: progress.append((job.chapter.name, *cell)),
-        )
+        watcher = Watcher()
+        watcher.cell = lambda job, *cell: progress.append((job.chapter.name, *cell))
+        results = run_jobs(project, jobs, workers=2, watcher=watcher)
     yield dict(zip(CHAPTERS, results, strict=True))
     assert list((project.build / "tmp").iterdir()) == []  # every scratch folder is gone
 
@@ -197,10 +194,28 @@ def test_the_page_has_the_chapters_text_and_the_runs_outputs(
     title = r"Sure, \(x_1\) (ours)"
     assert f'<caption><a href="#thm-x">{title}</a></caption>' in table["text/html"]
     assert [claim["title"] for claim in shown.claims] == [title]
-    # Folded is what no reader came for.
-    code = [cell.metadata.tags for cell in cells if cell.cell_type == "code"]
-    assert code == [["parameters"], ["hide-input"], ["hide-input"], []]
     assert nbformat.writes(run.notebook) == before
+
+
+def test_code_folds_without_being_told(project: Project, endings: dict[str, Run | Failure]) -> None:
+    """A page full of code; claims or an algorithm that hide; a fold that does not say of what."""
+    told = (project.book / "good.md").read_text()
+    for tag, start in (("show", "import os\n"), ("hide-input", "from types import Simple")):
+        assert start in told
+        told = told.replace(start, f":tags: [{tag}]\n{start}")
+    for name, text in (("told", told), ("untold", (project.book / "good.md").read_text())):
+        (project.book / f"{name}.md").write_text(text)
+    said = {}
+    for name in ("untold", "told"):
+        shown = dressed(good(endings), Chapter.read(project.book, name)).notebook
+        code = [cell.metadata for cell in shown.cells if cell.cell_type == "code"]
+        assert code[0].mystnb == {
+            "code_prompt_show": "Settings of this page",
+            "code_prompt_hide": "Settings of this page",
+        }
+        assert "mystnb" not in code[1]
+        said[name] = ["hide-input" in cell.tags for cell in code]
+    assert said == {"untold": [True, True, True, False], "told": [True, True, False, False]}
 
 
 def test_the_kernel_gets_the_books_environment(
@@ -271,8 +286,8 @@ def test_progress_names_every_cell(
         ("dead-kernel", 3, None, "the kernel died: out of memory, a crash, or os._exit"),
         ("dead-worker", 2, None, "the worker died, exit status -9"),
         ("exit", 2, None, "ends early: SystemExit"),
-        ("twice", 3, None, "claim thm-x.count is made twice"),
-        ("kept-twice", 2, None, "result x is kept twice"),
+        ("twice", 3, None, "makes claim thm-x.count a second time"),
+        ("kept-twice", 2, None, "makes result x a second time"),
         ("warning", 3, None, "writes to stderr: "),
         ("no-alt", 2, None, "shows a figure without caption and name (mystnb: figure: …)"),
     ],

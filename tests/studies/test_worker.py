@@ -50,5 +50,5 @@ def test_descriptions() -> None:
     assert worker.describe_failure(OSError(28, "No space left")) == {
         "error": "OSError: [Errno 28] No space left"
     }
-    broken = worker.ChapterBrokenError(3, "claim a.b is made twice")
-    assert worker.describe_failure(broken) == {"cell": 3, "error": "claim a.b is made twice"}
+    broken = worker.ChapterBrokenError(3, "makes claim a.b a second time")
+    assert worker.describe_failure(broken) == {"cell": 3, "error": "makes claim a.b a second time"}

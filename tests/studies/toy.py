@@ -246,10 +246,24 @@ def tree(root: Path) -> dict[str, bytes]:
     }
 
 
-def pretend_to_run(project: Project, job: Job, **note: Any) -> Run:
+def measured(low: float, value: float, high: float, n: float = 5, **more: Any) -> SimpleNamespace:
+    """What a claim asks of a measurement."""
+    return SimpleNamespace(value=value, low=low, high=high, n=n, **more)
+
+
+def run_of(*claims: dict[str, Any]) -> Run:
+    """A run with these claims, of which nothing lies on the disk."""
+    note = {
+        **{"claims": list(claims), "seconds": 1.6, "date": "2026-01-01", "commit": ""},
+        **{"machine": "M <1>", "versions": {"numpy": "2"}, "parameters": {"p": 0.3}},
+        **{"fingerprint": "f", "parts": {"chapter code": "c"}},
+    }
+    return Run(Path("none"), nbformat.v4.new_notebook(), note)
+
+
+def pretend_to_run(project: Project, job: Job) -> Run:
     """What a run of the job would leave, made without a kernel."""
-    measured = SimpleNamespace(value=1, low=0.5, high=1.5, n=12)
-    row = claim("decay", measured, below(2), "it falls", because="the theorem")
+    row = claim("decay", measured(0.5, 1, 1.5), below(2), "it falls", because="the theorem")
     group = claims("thm-toy", row, kind="inequality", over="draws")
     notebook = prepared_notebook(job.chapter, job.values)
     output = nbformat.v4.new_output("execute_result", data=group._repr_mimebundle_())
@@ -257,7 +271,6 @@ def pretend_to_run(project: Project, job: Job, **note: Any) -> Run:
     known = {
         **{"parameters": dict(job.values), "profile": job.profile, "seconds": 1.0},
         **{"claims": [made.as_json() for made in group.rows], "results": {}},
-        **note,
     }
     return write_run(project, job.chapter, job.target, notebook, known, job.parts)
 

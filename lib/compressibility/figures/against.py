@@ -46,7 +46,7 @@ def width_panels(
     fig, axes = plt.subplots(
         len(rows),
         2,
-        figsize=(wide, wide * (1.2 + 3.2 * len(rows)) / 7),
+        figsize=(wide, wide * (1.4 + 3.6 * len(rows)) / 7),
         sharex=True,
         sharey="col",
         layout="constrained",
@@ -65,7 +65,10 @@ def width_panels(
     for ax in axes.flat:
         handles, names = ax.get_legend_handles_labels()
         entries |= {n: h for n, h in zip(names, handles, strict=True) if n not in entries}
-    fig.legend(list(entries.values()), list(entries), loc="outside upper center", ncols=2)
+    # A column per layer, ours above the paper's; the dense network fills the first one up.
+    first = [name for name in entries if name.startswith(next(iter(labels.values())))]
+    names = [*first, "dense", *(name for name in entries if name not in {*first, "dense"})]
+    fig.legend([entries[n] for n in names], names, loc="outside upper center", ncols=2)
     return fig
 
 

@@ -17,14 +17,17 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#7A5C00", "#56B4E9", "#3
 """Colours of Okabe and Ito's kind: apart for colour-blind eyes, dark enough to read on white."""
 
 _STYLE: dict[str, Any] = {
-    # A 7-inch figure on a phone shrinks to half its size, so that 15 points look like 7.
-    "font.size": 15,
-    "axes.labelsize": 15,
-    "xtick.labelsize": 14,
-    "ytick.labelsize": 14,
-    "legend.fontsize": 14,
+    # Pages show these seven inches on 448 pixels, where 16 points are 14 pixels and 15 are 13; on
+    # the 372 that a phone has, 12 and 11.
+    "font.size": 16,
+    "axes.labelsize": 16,
+    "xtick.labelsize": 15,
+    "ytick.labelsize": 15,
+    "legend.fontsize": 15,
     "legend.frameon": False,
-    "legend.title_fontsize": 14,
+    "legend.title_fontsize": 15,
+    "legend.handlelength": 1.6,
+    "legend.columnspacing": 1.4,
     "figure.figsize": (7.0, 4.6),
     "figure.dpi": 110,
     "figure.facecolor": "white",
@@ -95,6 +98,12 @@ def reference_slope(
     end = y * (x[1] / x[0]) ** slope
     ax.plot(x, (y, end), color="#555555", linestyle=(0, (4, 3)), linewidth=1.6)
     return direct_label(ax, x[1], end, label, color="#555555")
+
+
+def labeled(ax: Axes, **axes: Any) -> None:
+    """Set what axes are called and how they run, as ``ax.set`` takes it, with the legend on top."""
+    ax.set(**axes)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.45, 1), borderaxespad=0.3, ncols=2)
 
 
 def direct_label(ax: Axes, x: float, y: float, text: str, *, color: str) -> Annotation:

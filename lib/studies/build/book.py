@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,9 +15,9 @@ from studies.build.ledger import blocking_claims
 from studies.build.profiles import chapter_values, load_profile
 from studies.build.project import Project
 from studies.build.render import render
-from studies.build.runner import Failure, Job, OnEnd, OnProgress, run_jobs
+from studies.build.runner import Failure, Job, Watcher, run_jobs
 from studies.build.runs import Run, dressed, executed_path, read_run, stale_because
-from studies.errors import BuildError, StudiesError
+from studies.errors import BuildError, StudiesError, refuse
 
 
 @dataclass(frozen=True)
@@ -55,21 +55,15 @@ def build(
     *,
     workers: int | None = None,
     only: str = "*",
-    on_plan: Callable[[Sequence[Job], Sequence[Job]], None] = lambda *_: None,
-    on_progress: OnProgress = lambda *_: None,
-    on_end: OnEnd = lambda *_: None,
+    watcher: Watcher | None = None,
 ) -> Built:
     """Execute the stale chapters whose names match ``only``, then render.
 
-    Raises
-    ------
-    BuildError
-        If the sources have problems (nothing is executed then), another build is at work,
-        or the pages do not come out clean.
+    Sources with problems (nothing is executed then), another build at work and pages that do not
+    come out clean are BuildErrors.
     """
-    problems = check_sources(project)
-    if problems:
-        raise BuildError("the sources need mending:\n" + "\n".join(map(str, problems)))
+    refuse("the sources", check_sources(project))
+    watcher = watcher or Watcher()
     with only_one(project.build):
         jobs = plan(project, profile)
         chosen = [job for job in jobs if fnmatch.fnmatch(job.chapter.name, only)]
@@ -77,14 +71,9 @@ def build(
             names = ", ".join(job.chapter.name for job in jobs)
             raise StudiesError(f"no chapter matches {only!r}; the chapters are: {names}")
         waiting = [job for job in chosen if job.stale]
-        on_plan(chosen, waiting)
-        results = run_jobs(
-            project,
-            waiting,
-            workers=workers or min(len(waiting), os.cpu_count() or 1),
-            on_progress=on_progress,
-            on_end=on_end,
-        )
+        watcher.plan(chosen, waiting)
+        workers = workers or min(len(waiting), os.cpu_count() or 1)
+        results = run_jobs(project, waiting, workers=workers, watcher=watcher)
         executed = [job.chapter.name for job in waiting]
         failures = [result for result in results if isinstance(result, Failure)]
         if failures:

@@ -38,8 +38,7 @@ def replace_folder(new: Path, old: Path) -> None:
     try:
         new.rename(old)
     except BaseException:
-        if aside.exists() and not old.exists():
-            aside.rename(old)
+        _finish_replacement(old)
         raise
     shutil.rmtree(aside, ignore_errors=True)
 
@@ -83,7 +82,7 @@ def only_one(build: Path) -> Iterator[None]:
 
 
 def _finish_replacement(folder: Path) -> None:
-    """Bring back the old folder if a kill struck between the two renames of `replace_folder`."""
+    """Bring back the old folder if `replace_folder` ended between its two renames."""
     aside = folder.with_name(f".{folder.name}.old")
     if aside.exists() and not folder.exists():
         aside.rename(folder)

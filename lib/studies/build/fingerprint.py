@@ -36,29 +36,23 @@ _TAGS = {"parameters", "raises-exception", "skip-execution"}
 def fingerprint(project: Project, chapter: Chapter, values: Mapping[str, Any]) -> dict[str, str]:
     """Hash every part that the executed chapter depends on.
 
-    Returns
-    -------
-    dict
-        Part → sha256: the chapter's code, each parameter, each module under ``lib/`` that
-        the chapter imports (transitively), each pinned package that it needs, as pinned and as
-        installed, the data files that its parameters name, the kept results that it
-        reads, and the Python version.
+    The parts are the chapter's code, each parameter, each module under ``lib/`` that the chapter
+    imports (transitively), each pinned package that it needs, as pinned and as installed, the data
+    files that its parameters name, the kept results that it reads, and the Python version.
     """
-    parts = {"chapter code": _sha256(json.dumps(_code(chapter)).encode())}
-    for name, value in values.items():
-        parts[f"parameter {name}"] = _sha256(json.dumps(value).encode())
+    parts: dict[str, str | bytes] = {"chapter code": json.dumps(_code(chapter))}
+    parts |= {f"parameter {name}": json.dumps(value) for name, value in values.items()}
     modules, outside = imported_modules(project.lib, chapter)
     for module in modules:
         code = _meaning(module.read_text(encoding="utf8"))
-        parts[module.relative_to(project.root).as_posix()] = _sha256(code.encode())
-    for name, versions in _packages(project.root / "requirements.lock", outside).items():
-        parts[f"package {name}"] = _sha256(versions.encode())
-    for path in _data_files(chapter, values):
-        parts[path.name] = _sha256(path.read_bytes())
+        parts[module.relative_to(project.root).as_posix()] = code
+    lock = project.root / "requirements.lock"
+    parts |= {f"package {name}": said for name, said in _packages(lock, outside).items()}
+    parts |= {path.name: path.read_bytes() for path in _data_files(chapter, values)}
     for path in _kept_files(project, chapter):
-        parts[path.relative_to(project.root).as_posix()] = _sha256(path.read_bytes())
-    parts["Python version"] = _sha256(f"{sys.version_info[:2]}".encode())
-    return parts
+        parts[path.relative_to(project.root).as_posix()] = path.read_bytes()
+    parts["Python version"] = f"{sys.version_info[:2]}"
+    return {name: _sha256(part) for name, part in parts.items()}
 
 
 def _code(chapter: Chapter) -> list[tuple[str, list[str]]]:
@@ -85,13 +79,9 @@ def _meaning(source: str) -> str:
         return source
     for node in ast.walk(tree):
         match node:
-            case (
-                ast.Module(body=[ast.Expr(value=ast.Constant(value=str())), *rest])
-                | ast.ClassDef(body=[ast.Expr(value=ast.Constant(value=str())), *rest])
-                | ast.FunctionDef(body=[ast.Expr(value=ast.Constant(value=str())), *rest])
-                | ast.AsyncFunctionDef(body=[ast.Expr(value=ast.Constant(value=str())), *rest])
-            ):
-                node.body = rest
+            case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+                if ast.get_docstring(node, clean=False) is not None:
+                    del node.body[0]
     return ast.dump(tree)
 
 
@@ -146,7 +136,7 @@ def _normal(name: str) -> str:
 
 def digest(parts: Mapping[str, str]) -> str:
     """One hash of all parts."""
-    return _sha256(json.dumps(parts, sort_keys=True).encode())
+    return _sha256(json.dumps(parts, sort_keys=True))
 
 
 def differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
@@ -160,10 +150,7 @@ def differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
 def imported_modules(lib: Path, chapter: Chapter) -> tuple[list[Path], set[str]]:
     """What the chapter's code imports, directly or through others.
 
-    Returns
-    -------
-    files, names
-        The files under ``lib``; the top-level names of all that lies elsewhere.
+    These are files under ``lib``, and the top-level names of all that lies elsewhere.
     """
     waiting = [name for _, tree in chapter.code() for name in _imports(tree, package="")]
     waiting += (name for executor in EXECUTORS for name in _steps(executor))
@@ -254,5 +241,6 @@ def _kept_files(project: Project, chapter: Chapter) -> list[Path]:
     return [path for name in sorted(names) if (path := kept_path(project.book, name)).is_file()]
 
 
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _sha256(content: str | bytes) -> str:
+    data = content.encode() if isinstance(content, str) else content
+    return hashlib.sha256(data).hexdigest()

@@ -6,19 +6,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from studies.build.project import Project
 from studies.build.runs import Run, commit
-from studies.page.claims import ICONS, KINDS
+from studies.page.claims import ICONS, KINDS, template
 
 LEDGER_MARK = "<!-- ledger -->"
 STATUS_MARK = "<!-- status -->"
-_PAGES = Environment(
-    loader=PackageLoader("studies.build"),
-    autoescape=True,
-    trim_blocks=True,
-    undefined=StrictUndefined,
+_NOTED = (
+    *("parameters", "fingerprint", "parts", "seconds", "date", "commit", "machine", "versions"),
+    "claims",
 )
 _WORDS = {"holds": "hold", "fails": "fail", "undecided": "undecided"}
 
@@ -30,23 +26,7 @@ def ledger(project: Project, profile: str, runs: Mapping[str, Run]) -> dict[str,
         "profile": profile,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit(project),
-        "chapters": {
-            name: {
-                key: run.note[key]
-                for key in (
-                    "parameters",
-                    "fingerprint",
-                    "parts",
-                    "seconds",
-                    "date",
-                    "commit",
-                    "machine",
-                    "versions",
-                    "claims",
-                )
-            }
-            for name, run in runs.items()
-        },
+        "chapters": {name: {key: run.note[key] for key in _NOTED} for name, run in runs.items()},
     }
 
 
@@ -56,33 +36,24 @@ def count_verdicts(claims: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def blocking_claims(claims: Sequence[Mapping[str, Any]], profile: str) -> list[Mapping[str, Any]]:
-    """Claims that fail the build.
+    """The failed ones and, in the `book` profile, those undecided without a stated reason."""
 
-    These are the failed ones and, in the `book` profile, those undecided without a stated reason.
-    """
-    return [
-        claim
-        for claim in claims
-        if claim["verdict"] == "fails"
-        or (
-            claim["verdict"] == "undecided"
-            and profile == "book"
-            and not claim["may_stay_undecided"]
-        )
-    ]
+    def blocks(claim: Mapping[str, Any]) -> bool:
+        excused = profile != "book" or claim["may_stay_undecided"]
+        return claim["verdict"] == "fails" or (claim["verdict"] == "undecided" and not excused)
+
+    return list(filter(blocks, claims))
 
 
 def ledger_page(runs: Mapping[str, Run], titles: Mapping[str, str]) -> str:
     """The claims as HTML: counts by verdict and by kind, then a table for each chapter."""
     claims = [claim for run in runs.values() for claim in run.claims]
     kinds = {kind: [claim for claim in claims if claim["kind"] == kind] for kind in KINDS}
-    return _PAGES.get_template("ledger.html").render(
+    return template("studies.build", "ledger.html").render(
         verdicts=count_verdicts(claims) if claims else {},
         kinds={kind: count_verdicts(made) for kind, made in kinds.items() if made},
-        chapters=[
-            {"name": name, "title": titles[name], "claims": run.claims}
-            for name, run in runs.items()
-        ],
+        chapters={name: run.claims for name, run in runs.items()},
+        titles=titles,
         icons=ICONS,
         words=_WORDS,
         meanings=KINDS,
@@ -109,6 +80,6 @@ def status_page(
             note["commit"] or "–",
             f"{note['machine']}; {versions}",
         ]
-    return _PAGES.get_template("status.html").render(
+    return template("studies.build", "status.html").render(
         profile=profile, heads=heads, rows=rows, titles=titles
     )

@@ -17,7 +17,6 @@ evaluated, so a wrong value is refused before a kernel starts.
 from __future__ import annotations
 
 import ast
-import difflib
 import io
 import tokenize
 from collections.abc import Iterable, Mapping
@@ -26,7 +25,7 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from studies.errors import ChapterError, ParameterError
+from studies.errors import ChapterError, ParameterError, did_you_mean
 from studies.page import need, types
 
 # What a condition may call and be made of: no more than values between values.
@@ -102,11 +101,8 @@ class Parameters(dict[str, Parameter]):
 def read_parameters(source: str) -> Parameters:
     """Read the parameters cell ``source``; its own defaults are checked too.
 
-    Raises
-    ------
-    ChapterError
-        If a statement is neither an import from `studies.page`, nor a typed
-        assignment of a literal with a comment, nor a condition.
+    A statement that is neither an import from `studies.page`, nor a typed assignment of a literal
+    with a comment, nor a condition is a ChapterError.
     """
     statements = ast.parse(source).body  # first: its error says more than the tokenizer's
     comments = _comments(source)
@@ -182,8 +178,8 @@ def _parameter(node: ast.stmt, comments: Mapping[int, str]) -> Parameter:
         and node.value is not None
     ):
         raise ChapterError(f"{where}: need `name: Type = value  # meaning`")
-    if node.annotation.id not in types.__all__:
-        known = ", ".join(types.__all__)
+    if node.annotation.id not in types.NAMES:
+        known = ", ".join(types.NAMES)
         raise ChapterError(f"{where}: unknown type {node.annotation.id}; known: {known}")
     try:
         default = ast.literal_eval(node.value)
@@ -210,28 +206,20 @@ def parse_assignment(text: str) -> tuple[str, Any]:
 def effective(parameters: Parameters, overrides: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The values to run with: the defaults, then each mapping of ``overrides`` over them.
 
-    Raises
-    ------
-    ParameterError
-        For an unknown name (the known ones are listed), a value out of range, or values
-        that break a condition.
+    An unknown name, a value out of range and values that break a condition are ParameterErrors.
     """
     values = {name: parameter.default for name, parameter in parameters.items()}
     for override in overrides:
         for name, value in override.items():
             if name not in parameters:
-                raise ParameterError(_unknown(name, parameters))
+                hint, known = did_you_mean(name, parameters), ", ".join(parameters) or "none"
+                raise ParameterError(
+                    f"{name} is no parameter of this chapter{hint}; its parameters are: {known}"
+                )
             values[name] = parameters[name].check(value)
     for condition in parameters.conditions:
         condition.check(values)
     return values
-
-
-def _unknown(name: str, parameters: Mapping[str, Parameter]) -> str:
-    close = difflib.get_close_matches(name, parameters, n=1)
-    hint = f" (did you mean {close[0]}?)" if close else ""
-    known = ", ".join(parameters) or "none"
-    return f"{name} is no parameter of this chapter{hint}; its parameters are: {known}"
 
 
 def write_values(source: str, values: Mapping[str, Any]) -> str:

@@ -2,48 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from studies.build.parameters import effective
 from studies.build.project import Chapter, Project
 from studies.errors import ParameterError, StudiesError, one_line
 
 DEFAULT = "book"
-# profile → chapter → parameter → value; an empty entry overrides nothing.
-_Profiles = TypeAdapter(dict[str, dict[str, dict[str, Any] | None] | None])
+_EMPTY = BeforeValidator(lambda entry: {} if entry is None else entry)  # it overrides nothing
+Overrides = dict[str, Annotated[dict[str, Any], _EMPTY]]  # chapter → parameter → value
+_Profiles = TypeAdapter(Annotated[dict[str, Annotated[Overrides, _EMPTY]], _EMPTY])
 
 
-def load_profile(project: Project, name: str) -> dict[str, dict[str, Any]]:
-    """Return the overrides of profile ``name`` by chapter.
-
-    Raises
-    ------
-    StudiesError
-        If there is no such profile, or it names a chapter that does not exist.
-    """
-    profiles = _profiles(project)
+def load_profile(project: Project, name: str) -> Overrides:
+    """Return the overrides of a profile; a StudiesError if it is unknown, or a chapter in it."""
+    profiles = load_profiles(project)
     if name not in profiles:
         raise StudiesError(f"no profile {name}; the profiles are: {', '.join(profiles)}")
-    overrides = {chapter: values or {} for chapter, values in (profiles[name] or {}).items()}
-    unknown = sorted(set(overrides) - set(project.chapter_names()))
-    if unknown:
+    overrides = profiles[name]
+    if unknown := sorted(set(overrides) - set(project.chapter_names())):
         raise StudiesError(f"book/profiles.yml: profile {name} names no chapter {unknown[0]}")
     return overrides
 
 
-def profile_names(project: Project) -> list[str]:
-    """All profiles, in the file's order."""
-    return list(_profiles(project))
-
-
-def _profiles(project: Project) -> dict[str, dict[str, dict[str, Any] | None] | None]:
+def load_profiles(project: Project) -> dict[str, Overrides]:
+    """The overrides of all profiles, in the file's order."""
     path = project.book / "profiles.yml"
     try:
-        return _Profiles.validate_python(yaml.safe_load(path.read_text(encoding="utf8")) or {})
+        return _Profiles.validate_python(yaml.safe_load(path.read_text(encoding="utf8")))
     except OSError as error:
         raise StudiesError(f"book/profiles.yml cannot be read: {error.strerror}") from None
     except yaml.YAMLError as error:
@@ -55,9 +44,7 @@ def _profiles(project: Project) -> dict[str, dict[str, dict[str, Any] | None] | 
         ) from None
 
 
-def chapter_values(
-    chapter: Chapter, profile: str, overrides: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
+def chapter_values(chapter: Chapter, profile: str, overrides: Overrides) -> dict[str, Any]:
     """The values that ``chapter`` runs with in a profile, checked."""
     try:
         return effective(chapter.parameters, [overrides.get(chapter.name, {})])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,13 +16,14 @@ import yaml
 from IPython.core.inputtransformer2 import TransformerManager
 
 from studies.build.parameters import Parameters, read_parameters
-from studies.errors import ChapterError, StudiesError, one_line
+from studies.errors import ChapterError, StudiesError, did_you_mean, one_line
+from studies.page.results import find_root
 
 # Which paper's statement it is, and how it stands to it.
 _ORIGIN = re.compile(r"ours|after .+|.+, (as printed|repaired|sharper|reconstructed)")
 _STATEMENT = re.compile(
     r"^[`:]{3,}\{prf:(theorem|proposition|lemma|corollary|definition|algorithm)\}[ \t]*(.*)\n"
-    r"(?:[ \t]*:(?!label:).*\n)*[ \t]*:label:[ \t]*(\S+)",
+    r"(?:[ \t]*:(?!label:).*\n)*(?:[ \t]*:label:[ \t]*(\S+))?",
     re.MULTILINE,
 )
 
@@ -86,14 +86,13 @@ class Chapter:
         """The chapter's parameters, and the conditions between them."""
         try:
             return read_parameters(self.parameters_source)
-        except ChapterError as error:
-            raise ChapterError(f"{self.name}: {error}") from None
-        except SyntaxError as error:
-            raise ChapterError(f"{self.name}: parameters cell: {error}") from None
+        except (ChapterError, SyntaxError) as error:
+            where = "parameters cell: " if isinstance(error, SyntaxError) else ""
+            raise ChapterError(f"{self.name}: {where}{error}") from None
 
     @cached_property
     def statements(self) -> dict[str, Statement]:
-        """The chapter's theorems, definitions, … by label."""
+        """The chapter's theorems, definitions, … by label; the checks refuse one without."""
         text = "\n".join(c.source for c in self.notebook.cells if c.cell_type == "markdown")
         found = {}
         for kind, title, label in _STATEMENT.findall(text):
@@ -137,9 +136,8 @@ class Project:
     @classmethod
     def find(cls, start: Path) -> Project:
         """The project that ``start`` lies in: the nearest folder with `_toc.yml` and `book/`."""
-        for folder in [start, *start.parents]:
-            if (folder / "_toc.yml").is_file() and (folder / "book").is_dir():
-                return cls(folder)
+        if root := find_root(start):
+            return cls(root)
         raise StudiesError(
             f"no book here: need a folder with _toc.yml and book/, at or above {start}"
         )
@@ -191,9 +189,8 @@ class Project:
         names = self.chapter_names()
         name = name.removeprefix("book/").removesuffix(".md")
         if name not in names:
-            close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-            hint = f" (did you mean {close[0]}?)" if close else ""
-            raise StudiesError(f"no chapter {name}{hint}; the chapters are: {', '.join(names)}")
+            hint, known = did_you_mean(name, names), ", ".join(names)
+            raise StudiesError(f"no chapter {name}{hint}; the chapters are: {known}")
         return Chapter.read(self.book, name)
 
     def chapters(self) -> list[Chapter]:
@@ -202,12 +199,10 @@ class Project:
 
 
 def _files(node: Any) -> Iterator[str]:
+    """What stands under ``root`` and ``file``, however deep."""
     if isinstance(node, dict):
         for key, value in node.items():
-            if key in ("root", "file"):
-                yield str(value)
-            else:
-                yield from _files(value)
+            yield from [str(value)] if key in ("root", "file") else _files(value)
     elif isinstance(node, list):
         for item in node:
             yield from _files(item)

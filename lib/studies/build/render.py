@@ -24,7 +24,7 @@ from studies.build.files import replace_folder, scratch_folder, write_atomically
 from studies.build.ledger import LEDGER_MARK, STATUS_MARK, ledger, ledger_page, status_page
 from studies.build.project import Project
 from studies.build.runs import Run, commit
-from studies.errors import BuildError
+from studies.errors import BuildError, refuse
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -38,33 +38,24 @@ def render(
     """Render the book, unless it lies there as it would come out; return its first page's path.
 
     ``stale`` says of chapters shown although they are out of date why they are; such a
-    page says so on top.
-
-    Raises
-    ------
-    BuildError
-        If a check fails or the builder warns; the last good book stays in place.
+    page says so on top.  If a check fails or the builder warns, that is a BuildError, and the
+    last good book stays in place.
     """
     index, made = project.build / "html" / "index.html", project.build / "rendered.json"
     depends = _depends(project, profile, runs, stale)
     with contextlib.suppress(OSError, ValueError):
         if json.loads(made.read_text(encoding="utf8")) == {"from": depends, "to": _made(project)}:
             return index
-    problems = check_notebooks(
-        {name: run.notebook for name, run in runs.items()},
-        {name: run.claims for name, run in runs.items()},
-    )
-    if problems:
-        raise BuildError("the executed chapters need mending:\n" + "\n".join(map(str, problems)))
+    notebooks = {name: run.notebook for name, run in runs.items()}
+    claims = {name: run.claims for name, run in runs.items()}
+    refuse("the executed chapters", check_notebooks(notebooks, claims))
     data = ledger(project, profile, runs)
     text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
     with scratch_folder(project.build / "tmp") as stage:
         mathjax = _stage(project, stage, profile, runs, stale)
         html = _run_builder(stage)
         (html / "ledger.json").write_text(text, encoding="utf8")  # a page links to it
-        problems = check_pages(html, project.toc_pages(), mathjax)
-        if problems:
-            raise BuildError("the rendered pages need mending:\n" + "\n".join(map(str, problems)))
+        refuse("the rendered pages", check_pages(html, project.toc_pages(), mathjax))
         replace_folder(html, project.build / "html")
     write_atomically(project.build / "ledger.json", text)
     write_atomically(made, json.dumps({"from": depends, "to": _made(project)}))

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,28 +46,32 @@ class Failure:
     half_run: Path | None = None  # the notebook as far as it came
 
 
-OnProgress = Callable[[Job, int, int], None]
-OnEnd = Callable[[Job, "Run | Failure"], None]
+class Watcher:
+    """Who wants to know how a build comes along; this one does not."""
+
+    def plan(self, chosen: Sequence[Job], waiting: Sequence[Job]) -> None:
+        """Of the chosen chapters these wait to be executed."""
+
+    def cell(self, job: Job, index: int, total: int) -> None:
+        """A chapter's next cell has started."""
+
+    def end(self, job: Job, result: Run | Failure) -> None:
+        """A chapter has ended, well or not."""
 
 
 def run_jobs(
-    project: Project,
-    jobs: Sequence[Job],
-    *,
-    workers: int,
-    on_progress: OnProgress = lambda *_: None,
-    on_end: OnEnd = lambda *_: None,
+    project: Project, jobs: Sequence[Job], *, workers: int, watcher: Watcher | None = None
 ) -> list[Run | Failure]:
     """Execute all jobs, ``workers`` at a time; a failure does not stop the others.
 
     An interrupt ends every worker at once and leaves all earlier results as they were.
     """
-    stop = threading.Event()
+    stop, watcher = threading.Event(), watcher or Watcher()
 
     def one(job: Job) -> Run | Failure:
-        result = _run(project, job, stop, on_progress)
+        result = _run(project, job, stop, watcher)
         if not stop.is_set():
-            on_end(job, result)
+            watcher.end(job, result)
         return result
 
     with ThreadPoolExecutor(max(1, workers)) as pool:
@@ -81,25 +85,23 @@ def run_jobs(
     return [future.result() for future in waiting]
 
 
-def _run(
-    project: Project, job: Job, stop: threading.Event, on_progress: OnProgress
-) -> Run | Failure:
+def _run(project: Project, job: Job, stop: threading.Event, watcher: Watcher) -> Run | Failure:
     try:
         with scratch_folder(project.build / "tmp") as scratch:
-            return _run_in(project, job, scratch, stop, on_progress)
+            return _run_in(project, job, scratch, stop, watcher)
     except (OSError, ValueError, BuildError) as error:  # a full disk, say, or a notebook cut short
         return Failure(job, f"{type(error).__name__}: {error}")
 
 
 def _run_in(
-    project: Project, job: Job, scratch: Path, stop: threading.Event, on_progress: OnProgress
+    project: Project, job: Job, scratch: Path, stop: threading.Event, watcher: Watcher
 ) -> Run | Failure:
     source, target = scratch / "source.ipynb", scratch / "executed.ipynb"
     nbformat.write(prepared_notebook(job.chapter, job.values), source)
     (scratch / "job.json").write_text(
         json.dumps({"source": str(source), "target": str(target), "cwd": str(scratch / "work")})
     )
-    last = _follow_worker(project, job, scratch, stop, on_progress)
+    last = _follow_worker(project, job, scratch, stop, watcher)
     if last.pop("event", None) == "done":
         note = {**last, "parameters": dict(job.values), "profile": job.profile}
         notebook = nbformat.read(target, as_version=4)
@@ -120,7 +122,7 @@ def _half_run(project: Project, job: Job) -> Path:
 
 
 def _follow_worker(
-    project: Project, job: Job, scratch: Path, stop: threading.Event, on_progress: OnProgress
+    project: Project, job: Job, scratch: Path, stop: threading.Event, watcher: Watcher
 ) -> dict[str, Any]:
     """Start the worker, pass its progress on; return its last word, or what is known without."""
     last: dict[str, Any] = {}
@@ -142,7 +144,7 @@ def _follow_worker(
         for line in worker.stdout:
             event = json.loads(line)
             if event["event"] == "cell":
-                on_progress(job, event["index"], event["total"])
+                watcher.cell(job, event["index"], event["total"])
                 last = {"cell": event["index"]}  # should this be the last word, it died in there
             else:
                 last = {**event} if event["event"] == "done" else {**last, **event}

@@ -24,6 +24,8 @@ from studies.build.project import Chapter, Project
 from studies.page.claims import MIME, table
 
 KEY = "studies"  # of the notebook's metadata
+SETTINGS = "Settings of this page"  # what a page's parameters fold under
+FOLDED = "hide-input"  # the tag by which the renderer folds a cell's code
 _VERSIONS = ("torch", "numpy", "scikit-learn", "jupyter-book")
 
 
@@ -121,8 +123,8 @@ def dressed(run: Run, chapter: Chapter) -> Run:
 
     for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
         done = next(executed)
-        _fold(cell)
         cell.outputs, cell.execution_count = copy.deepcopy(done.outputs), done.execution_count
+        _fold(cell)
         for data in (output.get("data", {}) for output in cell.outputs):
             if group := data.pop(MIME, None):
                 # Raw HTML in the page: no pointless wrapper for the text form.
@@ -135,11 +137,17 @@ def dressed(run: Run, chapter: Chapter) -> Run:
 
 
 def _fold(cell: nbformat.NotebookNode) -> None:
-    """Fold code that no reader came for: all but parameters, claims and what is tagged `show`."""
-    tags = cell.metadata.setdefault("tags", [])
-    told = any(tag.startswith(("hide-", "remove-")) for tag in tags)
-    if not (told or {"parameters", "show"} & set(tags) or "claims(" in cell.source):
-        tags.append("hide-input")
+    """Fold what no reader came for: all code but what made claims or is tagged `show`.
+
+    Parameters fold too, under a name of their own.
+    """
+    tags: list[str] = cell.metadata.get("tags", [])
+    claimed = any(MIME in output.get("data", {}) for output in cell.outputs)
+    folded = "parameters" in tags or not (claimed or "show" in tags)
+    cell.metadata.tags = [t for t in tags if t != FOLDED] + [FOLDED] * folded
+    if "parameters" in tags:
+        prompts = dict.fromkeys(("code_prompt_show", "code_prompt_hide"), SETTINGS)
+        cell.metadata.mystnb = {**cell.metadata.get("mystnb", {}), **prompts}
 
 
 def _typeset(title: str) -> str:

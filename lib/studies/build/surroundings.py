@@ -44,8 +44,7 @@ def surround(lib: Path, build: Path, scratch: Path) -> dict[str, str]:
     for fonts in _fonts(build).glob("*.json"):
         shutil.copy(fonts, scratch / "matplotlib")
     environment = {
-        **{name: os.environ[name] for name in os.environ if _passes(name)},
-        **_FIXED,
+        **_fixed(),
         "HOME": str(scratch / "home"),
         "IPYTHONDIR": str(scratch / "home" / "ipython"),
         "MPLCONFIGDIR": str(scratch / "matplotlib"),
@@ -60,34 +59,29 @@ def surround(lib: Path, build: Path, scratch: Path) -> dict[str, str]:
     return environment
 
 
-def _passes(name: str) -> bool:
-    return name.upper() in _PASSED or name.startswith("COVERAGE_")
+def _fixed() -> dict[str, str]:
+    """What is the same for all runs."""
+    passes = {n for n in os.environ if n.upper() in _PASSED or n.startswith("COVERAGE_")}
+    return {**{name: os.environ[name] for name in passes}, **_FIXED}
 
 
 def _fonts(build: Path) -> Path:
     """The folder with matplotlib's list of fonts, made when a build first needs it."""
     folder = build / f"matplotlib-{metadata.version('matplotlib')}"
-    with _MAKING:
-        if not folder.is_dir():
-            build.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=build) as made:
-                new = _list_fonts(Path(made))
-                # Another process may have been faster.
-                with contextlib.suppress(OSError):
-                    new.rename(folder)
+    build.mkdir(parents=True, exist_ok=True)
+    with _MAKING, tempfile.TemporaryDirectory(dir=build) as made:
+        if folder.is_dir():
+            return folder
+        new = Path(made) / "new"
+        done = subprocess.run(
+            [sys.executable, "-c", "import matplotlib.font_manager"],
+            cwd=made,
+            env={**_fixed(), "HOME": made, "MPLCONFIGDIR": str(new)},
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode != 0 or not list(new.glob("fontlist-*.json")):
+            raise BuildError(f"matplotlib cannot list the fonts: {done.stderr.strip()}")
+        with contextlib.suppress(OSError):  # another process may have been faster
+            new.rename(folder)
     return folder
-
-
-def _list_fonts(made: Path) -> Path:
-    new = made / "new"
-    passed = {name: os.environ[name] for name in os.environ if _passes(name)}
-    done = subprocess.run(
-        [sys.executable, "-c", "import matplotlib.font_manager"],
-        cwd=made,
-        env={**passed, **_FIXED, "HOME": str(made), "MPLCONFIGDIR": str(new)},
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode != 0 or not list(new.glob("fontlist-*.json")):
-        raise BuildError(f"matplotlib cannot list the fonts: {done.stderr.strip()}")
-    return new

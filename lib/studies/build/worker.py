@@ -13,7 +13,6 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,8 @@ import psutil
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from studies.build.checks.notebooks import check_notebook
-from studies.page.claims import MIME
+from studies.build.checks.notebooks import check_notebook, outputs_of
+from studies.page.claims import MIME as CLAIMS
 from studies.page.results import MIME as RESULT
 
 CELL_TIMEOUT = 3600  # seconds; a cell of the paper profile stays well below
@@ -77,50 +76,24 @@ def execute(source: Path, target: Path, *, cwd: Path) -> dict[str, Any]:
     # Papermill takes a cell that calls sys.exit() for a good end and skips the rest.
     for index, what in check_notebook(executed):
         raise ChapterBrokenError(index, what)
-    claims, results = _take_claims(executed), _take_results(executed)
+    shown = [output.get("data", {}) for _, output in outputs_of(executed)]
+    claims = [claim for data in shown for claim in data.get(CLAIMS, {"claims": []})["claims"]]
+    results = {data[RESULT]["name"]: data[RESULT]["value"] for data in shown if RESULT in data}
     _strip(executed)
     nbformat.write(executed, target)
     return {"claims": claims, "results": results, "seconds": seconds}
 
 
-def _take_claims(notebook: nbformat.NotebookNode) -> list[dict[str, Any]]:
-    """The claims' data, which stay in the outputs too: the page's tables are made from them."""
-    claims: dict[str, dict[str, Any]] = {}
-    for index, data in _outputs(notebook, MIME):
-        for claim in data["claims"]:
-            if claim["id"] in claims:
-                raise ChapterBrokenError(index, f"claim {claim['id']} is made twice")
-            claims[claim["id"]] = {**claim}
-    return list(claims.values())
-
-
-def _take_results(notebook: nbformat.NotebookNode) -> dict[str, Any]:
-    """Move the kept results from the outputs, which show nothing of them, to the caller."""
-    results: dict[str, Any] = {}
-    for index, result in _outputs(notebook, RESULT):
-        if result["name"] in results:
-            raise ChapterBrokenError(index, f"result {result['name']} is kept twice")
-        results[result["name"]] = result["value"]
-    for cell in notebook.cells:
-        if "outputs" in cell:
-            cell.outputs = [o for o in cell.outputs if RESULT not in o.get("data", {})]
-    return results
-
-
-def _outputs(notebook: nbformat.NotebookNode, mime: str) -> Iterator[tuple[int, Any]]:
-    """The data of one kind, each with its cell's index."""
-    for index, cell in enumerate(notebook.cells):
-        for output in cell.get("outputs", []):
-            if mime in output.get("data", {}):
-                yield index, output.data[mime]
-
-
 def _strip(notebook: nbformat.NotebookNode) -> None:
-    """Remove what changes from run to run, so that equal runs are equal files."""
-    notebook.metadata.pop("papermill", None)
-    for cell in notebook.cells:
-        cell.metadata.pop("papermill", None)
-        cell.metadata.pop("execution", None)
+    """Remove what changes from run to run, so that equal runs are equal files; kept results too.
+
+    The claims' data stay: the page's tables are made from them.
+    """
+    for part in (notebook, *notebook.cells):
+        part.metadata.pop("papermill", None)
+        part.metadata.pop("execution", None)
+        if "outputs" in part:
+            part.outputs = [o for o in part.outputs if RESULT not in o.get("data", {})]
 
 
 def describe_failure(error: BaseException) -> dict[str, Any]:

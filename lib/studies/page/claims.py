@@ -11,9 +11,10 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import Any, Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from studies.page.numbers import count, estimate, number
 from studies.page.regions import Region
@@ -34,12 +35,6 @@ KINDS = {**IMPLIED, **BESIDE}
 Verdict = Literal["holds", "fails", "undecided"]
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_PAGES = Environment(
-    loader=PackageLoader("studies.page"),
-    autoescape=True,
-    trim_blocks=True,
-    undefined=StrictUndefined,
-)
 
 
 @dataclass(frozen=True)
@@ -114,21 +109,11 @@ def claim(
 ) -> Claim:
     """Compare a measurement with the predicted region: a row for `claims`.
 
-    Parameters
-    ----------
-    name
-        What is claimed, unique in its table: ``decay-w1``.
-    measured
-        Anything with the numbers ``value``, ``low``, ``high``, ``n`` and, if it has one, ``level``;
-        a ValueError if it is no interval around its value (NaN is in none).
-    region
-        `below(0)`, `between(0.9, 1.1)`, `exactly(0)`, ….
-    says
-        The claim in one sentence, a statement; 45 letters fill a line.
-    kind, over, because
-        One of `KINDS`; what ``n`` counts; where the region comes from, in a few words.
-    may_stay_undecided
-        Why the `book` profile may pass although the interval lies astride.
+    ``measured`` is anything with the numbers ``value``, ``low``, ``high``, ``n`` and, if it has
+    one, ``level``; a ValueError if it is no interval around its value (NaN is in none).  ``says``
+    is a statement, one sentence; 45 letters fill a line.  ``over`` says what ``n`` counts,
+    ``because`` where the region comes from, in a few words, and ``may_stay_undecided`` why the
+    `book` profile may pass although the interval lies astride.
     """
     _check(name, kind)
     value, low, high = float(measured.value), float(measured.low), float(measured.high)
@@ -191,14 +176,21 @@ def claims(
     return Group(label, tuple(full))
 
 
+@cache
+def template(package: str, name: str) -> Template:
+    """One of a package's HTML templates."""
+    return Environment(
+        loader=PackageLoader(package), autoescape=True, trim_blocks=True, undefined=StrictUndefined
+    ).get_template(name)
+
+
 def table(rows: Sequence[Mapping[str, Any]], *, title: str | None, label: str) -> str:
     """Render claims, as their JSON has them, below the title of their statement."""
     parts = [
         ("", [row for row in rows if row["kind"] in IMPLIED]),
         ("Beside the statement, not implied by it", [r for r in rows if r["kind"] in BESIDE]),
     ]
-    page = _PAGES.get_template("claims.html")
-    return page.render(
+    return template("studies.page", "claims.html").render(
         parts=parts, title=title or label, label=label, icons=ICONS, kinds=KINDS, scale=scale
     )
 

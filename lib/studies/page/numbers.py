@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import numbers
 from collections.abc import Callable
@@ -86,19 +87,21 @@ def publish(key: str, value: Any = None, /, **named: Any) -> None:
     if value is not None or not named:
         parts[key] = value
     for name, part in parts.items():
-        glue(name, _plain(name, part), display=False)
+        if hasattr(part, "item"):
+            with contextlib.suppress(ValueError, RuntimeError):  # an array, a tensor of many
+                part = part.item()
+        glue(name, plain_number(part, f"publish({name!r})", "a single number"), display=False)
 
 
-def _plain(key: str, value: Any) -> int | float:
-    try:
-        plain = value.item() if hasattr(value, "item") else value
-    except (ValueError, RuntimeError):  # an array, a tensor of many
-        plain = None
-    if isinstance(plain, bool) or not isinstance(plain, numbers.Real):
-        raise TypeError(f"publish({key!r}): need a single number, got {type(value).__name__}")
-    if not math.isfinite(plain):
-        raise ValueError(f"publish({key!r}): need a finite number, got {plain}")
-    return int(plain) if isinstance(plain, numbers.Integral) else float(plain)
+def plain_number(value: Any, where: str, wanted: str) -> int | float:
+    """Python's own number of this value; TypeError for what is none, ValueError for NaN and ∞."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{where}: need {wanted}, got {type(value).__name__}")
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if not math.isfinite(value):
+        raise ValueError(f"{where}: need a finite number, got {value}")
+    return float(value)
 
 
 def _narrow(value: float, low: float, high: float, same: Callable[[float, float], bool]) -> str:

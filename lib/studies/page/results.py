@@ -8,8 +8,6 @@ the runner; ``studies run CHAPTER --keep-results`` writes those of a good run to
 from __future__ import annotations
 
 import json
-import math
-import numbers
 import platform
 import re
 from collections.abc import Mapping
@@ -20,6 +18,7 @@ from typing import Any
 from IPython.display import display
 
 from studies.errors import StudiesError
+from studies.page.numbers import plain_number
 
 MIME = "application/vnd.studies.result+json"
 FOLDER = "results"  # below book/
@@ -137,13 +136,15 @@ def _checked(name: str) -> str:
     return name
 
 
+def find_root(start: Path) -> Path | None:
+    """The checkout that ``start`` lies in: the nearest folder with `_toc.yml` and `book/`."""
+    folders = (start, *start.parents)
+    return next((f for f in folders if (f / "_toc.yml").is_file() and (f / "book").is_dir()), None)
+
+
 def _book() -> Path:
     """The book that the chapter runs in; for a notebook elsewhere, the one beside this library."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "_toc.yml").is_file() and (folder / "book").is_dir():
-            return folder / "book"
-    return Path(__file__).resolve().parents[3] / "book"
+    return (find_root(Path.cwd()) or Path(__file__).resolve().parents[3]) / "book"
 
 
 def _plain(value: Any, where: str) -> Any:
@@ -159,10 +160,4 @@ def _plain(value: Any, where: str) -> Any:
         return {key: _plain(part, f"{where}[{key!r}]") for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(part, f"{where}[{index}]") for index, part in enumerate(value)]
-    if not isinstance(value, numbers.Real):
-        raise TypeError(f"{where}: need numbers, text, lists and dicts, got {type(value).__name__}")
-    if isinstance(value, numbers.Integral):
-        return int(value)
-    if not math.isfinite(value):
-        raise ValueError(f"{where}: need a finite number, got {value}")
-    return float(value)
+    return plain_number(value, where, "numbers, text, lists and dicts")

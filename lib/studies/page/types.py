@@ -8,32 +8,10 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field
-
-__all__ = [
-    "ActivationName",
-    "ClassificationData",
-    "DatasetName",
-    "Draws",
-    "Flag",
-    "GridPoints",
-    "GrowingWidths",
-    "ImageData",
-    "NonNegativeInt",
-    "PositiveFloat",
-    "PositiveInt",
-    "Probability",
-    "RegressionData",
-    "Samples",
-    "Seeds",
-    "Share",
-    "Shares",
-    "TailIndex",
-    "Widths",
-]
-DATA_TYPES = ("ClassificationData", "DatasetName", "ImageData", "RegressionData")
 
 
 def need(holds: bool, rule: str) -> None:
@@ -67,6 +45,12 @@ def _distinct(values: list[int]) -> list[int]:
     return values
 
 
+def _present(device: str) -> str:
+    if device != "cpu" and not import_module("torch").cuda.is_available():
+        raise ValueError(f"{device} is not available on this machine")
+    return device
+
+
 def _increasing(values: list[float]) -> list[float]:
     if any(a >= b for a, b in itertools.pairwise(values)):
         raise ValueError("values must increase")
@@ -92,7 +76,19 @@ _Inside = Annotated[
 ]
 Probability = _Inside
 Share = _Inside
-TailIndex = Annotated[float, Field(gt=1, le=2), Wanted("a number with 1 < {name} ≤ 2")]
+TailIndex = Annotated[float, Field(gt=0, le=2), Wanted("a number with 0 < {name} ≤ 2")]
+TailIndices = Annotated[
+    list[TailIndex],
+    Field(min_length=1),
+    AfterValidator(_increasing),
+    Wanted("an increasing list of numbers with 0 < number ≤ 2, such as [1.5, 1.8]"),
+]
+Rates = Annotated[
+    list[PositiveFloat],
+    Field(min_length=1),
+    AfterValidator(_increasing),
+    Wanted("an increasing list of finite numbers > 0, such as [0.01, 0.1]"),
+]
 Widths = Annotated[
     list[PositiveInt],
     Field(min_length=1),
@@ -126,3 +122,15 @@ RegressionData = Annotated[_Regression, _one_of(_Regression)]
 ClassificationData = Annotated[_Classes, _one_of(_Classes)]
 ImageData = Annotated[_Images, _one_of(_Images)]
 ActivationName = Annotated[_Activations, _one_of(_Activations)]
+_Devices = Literal["cpu", "cuda"]
+Device = Annotated[
+    _Devices, AfterValidator(_present), Wanted("cpu, or cuda on a machine that has it")
+]
+
+# What a chapter may call a type.
+NAMES = [
+    name
+    for name, type_ in sorted(globals().items())
+    if name[0] != "_" and any(isinstance(part, Wanted) for part in get_args(type_))
+]
+DATA_TYPES = ("ClassificationData", "DatasetName", "ImageData", "RegressionData")

@@ -1,6 +1,7 @@
 """Figures: the helpers draw what they are given."""
 
 import io
+from xml.etree import ElementTree
 
 import matplotlib as mpl
 import numpy as np
@@ -8,7 +9,14 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgb
 
-from compressibility.figures.style import PALETTE, band, direct_label, reference_slope, use_style
+from compressibility.figures.style import (
+    PALETTE,
+    band,
+    direct_label,
+    labeled,
+    reference_slope,
+    use_style,
+)
 
 
 @pytest.fixture
@@ -23,14 +31,19 @@ def ax():
 
 
 @pytest.mark.parametrize("width", [7.0, 5.2])
-def test_style_is_legible_on_a_phone(ax, width):
-    """Catches small print: on 340 px a figure of any width must show labels of 9 px or more."""
+def test_style_is_legible_at_a_desk_and_on_a_phone(ax, width):
+    """Catches small print, and large: letters of 13 to 14 px at a desk, 11 to 12 on a phone."""
     use_style(width=width)
     ax = plt.subplots()[1]
+    ax.plot([1], label="a line")
+    ax.set(xlabel="width", ylabel="damage")
+    ax.figure.savefig(saved := io.BytesIO(), format="svg")
+    drawn = float(ElementTree.fromstring(saved.getvalue()).attrib["width"].removesuffix("pt"))
     assert mpl.rcParams["figure.figsize"][0] == pytest.approx(width)
-    pixels_per_inch = 340 / mpl.rcParams["figure.figsize"][0]
-    sizes = [ax.xaxis.label.get_size(), ax.get_xticklabels()[0].get_size()]
-    assert min(size / 72 * pixels_per_inch for size in sizes) >= 9
+    texts = [ax.xaxis.label, ax.yaxis.label, ax.get_xticklabels()[0], ax.legend().get_texts()[0]]
+    for pixels, low, high in ((448, 12.9, 14.1), (372, 10.7, 11.9)):
+        shown = [text.get_size() * pixels / drawn for text in texts]
+        assert all(low <= size <= high for size in shown), shown
     assert to_rgb(ax.figure.get_facecolor()) == to_rgb("white")
 
 
@@ -67,6 +80,21 @@ def test_band(ax):
     assert (extent.x0, extent.x1, extent.y0, extent.y1) == (1, 4, 0.5, 5)
     assert to_rgb(shade.get_facecolor()[0]) == to_rgb(line.get_color()) == to_rgb(PALETTE[1])
     assert ax.get_legend_handles_labels()[1] == ["measured"]
+
+
+def test_a_legend_stands_above_its_axes(ax):
+    """Catches a legend over the data, a legend's title, a scale or label that is not set."""
+    ax.plot([1, 10], [1, 10], label="a line")
+    ax.plot([1, 10], [10, 1], label="another")
+    ax.legend(title="lines")
+    labeled(ax, xscale="log", xlabel="width", ylabel="damage")
+    ax.figure.draw_without_rendering()
+    box, plot = ax.get_legend().get_window_extent(), ax.get_window_extent()
+    assert box.y0 >= plot.y1
+    assert 0 <= box.x0 < box.x1 <= ax.figure.bbox.x1
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a line", "another"]
+    assert ax.get_legend().get_title().get_text() == ""
+    assert (ax.get_xscale(), ax.get_xlabel(), ax.get_ylabel()) == ("log", "width", "damage")
 
 
 def test_labels_and_slopes(ax):

@@ -60,7 +60,7 @@ def test_keys_are_published_once() -> None:
     """A number in the text that another cell or chapter has overwritten."""
     assert said(a=notebook(glued("x"), glued("y")), b=notebook(glued("z"))) == []
     assert said(a=notebook(glued("x"), glued("x"))) == [
-        "book/a, cell 0: publishes 'x' a second time"
+        "book/a, cell 0: makes number 'x' a second time"
     ]
     assert said(a=notebook(glued("x")), b=notebook(glued("x"))) == [
         "book/b: makes number 'x', as book/a does"

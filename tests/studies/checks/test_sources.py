@@ -138,6 +138,19 @@ def test_a_statement_says_where_it_comes_from(bare: Project, title: str, good: b
     )
 
 
+@pytest.mark.parametrize(
+    "kind", ["theorem", "proposition", "lemma", "corollary", "definition", "algorithm"]
+)
+def test_no_kind_of_statement_is_exempt(bare: Project, kind: str) -> None:
+    """A lemma without a title, or one that no label names, whose origin nobody asks for."""
+    block = f"```{{prf:{kind}}}\n:class: dropdown\n:label: other\nYes.\n```"
+    toy.edit(bare.book / "part" / "beta.md", "```{prf:", f"{block}\n\n```{{prf:")
+    (untitled,) = said(bare)
+    assert untitled.startswith("book/part/beta.md, other: the title '' does not end in")
+    toy.edit(bare.book / "part" / "beta.md", "}\n:class: dropdown\n:label: other", "} All (ours)")
+    assert said(bare) == [f"book/part/beta.md: the {kind} 'All (ours)' has no `:label:`"]
+
+
 @pytest.mark.parametrize("file", ["book/part/alpha.md", "book/intro.md", "lib/toy/unused.py"])
 @pytest.mark.parametrize("byte", ["\f", "\v", "\x00", "\x1b", "\x7f", "\rx"])
 def test_control_bytes(bare: Project, file: str, byte: str) -> None:

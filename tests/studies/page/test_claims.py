@@ -6,7 +6,6 @@ import itertools
 import json
 import math
 import re
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,12 +15,9 @@ from hypothesis import strategies as st
 
 from studies.page.claims import ICONS, KINDS, MIME, Claim, Group, claim, claims, scale, table
 from studies.page.regions import Region, above, at_least, at_most, below, between, exactly
+from tests.studies.toy import measured as estimate
 
 INF = math.inf
-
-
-def estimate(low: float, value: float, high: float, n: float = 5, **more: Any) -> SimpleNamespace:
-    return SimpleNamespace(value=value, low=low, high=high, n=n, **more)
 
 
 def make(measured: Any = None, region: Region | None = None, **more: Any) -> Claim:

@@ -13,48 +13,39 @@ from studies.page import types
 from studies.page.types import need
 
 # Values inside and outside of each type's range, the borders among them.
-GOOD: dict[str, list[Any]] = {
-    "ActivationName": ["relu", "identity"],
-    "ClassificationData": ["digits", "ecg5000"],
-    "DatasetName": ["digits", "diabetes", "mnist"],
-    "Draws": [2],
-    "Flag": [True, False],
-    "GridPoints": [2],
-    "GrowingWidths": [[64, 128], [1, 2, 3]],
-    "ImageData": ["digits", "cifar10"],
-    "NonNegativeInt": [0],
-    "PositiveFloat": [1e-300, 1.0, 1e300],
-    "PositiveInt": [1, 10**12],
-    "Probability": [1e-6, 0.999999, 1 - 1e-6],
-    "RegressionData": ["diabetes", "california_housing"],
-    "Samples": [2],
-    "Seeds": [[0, 7], [2**63 - 1, 0]],
-    "Share": [0.5, 0.999],
-    "Shares": [[0.1, 0.9]],
-    "TailIndex": [1.0001, 2.0],
-    "Widths": [[64], [128, 64]],
+VALUES: dict[str, tuple[list[Any], list[Any]]] = {
+    "ActivationName": (["relu", "identity"], ["gelu", None]),
+    "ClassificationData": (["digits", "ecg5000"], ["diabetes", "california_housing"]),
+    "DatasetName": (["digits", "diabetes", "mnist"], ["imagenet", "", 0]),
+    "Device": (["cpu"], ["tpu", None]),
+    "Draws": ([2], [1, 0, 2.0]),
+    "Flag": ([True, False], [1, 0, "true", None]),
+    "GridPoints": ([2], [1]),
+    "GrowingWidths": ([[64, 128], [1, 2, 3]], [[64], [16, 16], [128, 64], [0, 1], [1.0, 2.0], []]),
+    "ImageData": (["digits", "cifar10"], ["diabetes", "ecg5000"]),
+    "NonNegativeInt": ([0], [-1, False, 0.0]),
+    "PositiveFloat": ([1e-300, 1.0, 1e300], [0.0, -1.0, math.inf, math.nan, "1", True]),
+    "PositiveInt": ([1, 10**12], [0, -1, 3.0, True, "3", None, math.nan]),
+    "Probability": (
+        [1e-6, 0.999999, 1 - 1e-6],
+        [0, 1, 1.5, -0.1, math.nan, math.inf, "0.5", True, 1 - 2**-53, 9e-7],
+    ),
+    "Rates": ([[0.01, 3.0]], [[], [0.0], [0.2, 0.1], [math.inf], 0.1]),
+    "RegressionData": (["diabetes", "california_housing"], ["digits", "mnist"]),
+    "Samples": ([2], [1]),
+    "Seeds": ([[0, 7], [2**63 - 1, 0]], [[0], [1, 1], [-1, 0], [0, 1.0], [0, 2**63]]),
+    "Share": ([0.5, 0.999], [0.0, 1.0, math.nan, 1 - 2**-53]),
+    "Shares": (
+        [[0.1, 0.9]],
+        [[0.7, 0.3], [0.5, 0.5], [0.0], [1.0], [math.nan], [0.5, math.nan], [], 0.5],
+    ),
+    "TailIndex": ([0.1, 2.0], [0.0, 2.3, math.nan, math.inf]),
+    "TailIndices": ([[1.5], [0.5, 2.0]], [[], [0.0], [1.5, 1.2], [2.1], 1.5]),
+    "Widths": ([[64], [128, 64]], [[], [0], [64.0], 64, "[64]", (64, 128), [True]]),
 }
-BAD: dict[str, list[Any]] = {
-    "ActivationName": ["gelu", None],
-    "ClassificationData": ["diabetes", "california_housing"],
-    "DatasetName": ["imagenet", "", 0],
-    "Draws": [1, 0, 2.0],
-    "Flag": [1, 0, "true", None],
-    "GridPoints": [1],
-    "GrowingWidths": [[64], [16, 16], [128, 64], [0, 1], [1.0, 2.0], []],
-    "ImageData": ["diabetes", "ecg5000"],
-    "NonNegativeInt": [-1, False, 0.0],
-    "PositiveFloat": [0.0, -1.0, math.inf, math.nan, "1", True],
-    "PositiveInt": [0, -1, 3.0, True, "3", None, math.nan],
-    "Probability": [0, 1, 1.5, -0.1, math.nan, math.inf, "0.5", True, 1 - 2**-53, 9e-7],
-    "RegressionData": ["digits", "mnist"],
-    "Samples": [1],
-    "Seeds": [[0], [1, 1], [-1, 0], [0, 1.0], [0, 2**63]],
-    "Share": [0.0, 1.0, math.nan, 1 - 2**-53],
-    "Shares": [[0.7, 0.3], [0.5, 0.5], [0.0], [1.0], [math.nan], [0.5, math.nan], [], 0.5],
-    "TailIndex": [1.0, 2.3, math.nan, math.inf],
-    "Widths": [[], [0], [64.0], 64, "[64]", (64, 128), [True]],
-}
+GOOD, BAD = (
+    [(name, value) for name, both in VALUES.items() for value in both[side]] for side in (0, 1)
+)
 
 
 def checked(name: str, value: Any) -> Any:
@@ -63,26 +54,33 @@ def checked(name: str, value: Any) -> Any:
 
 def test_every_type_is_exported_tried_and_says_its_range() -> None:
     """A type that no chapter can name, that no test has seen, or that refuses without a reason."""
-    assert list(GOOD) == list(BAD) == types.__all__ == sorted(types.__all__)
-    for name in types.__all__:
+    assert list(VALUES) == types.NAMES
+    for name in types.NAMES:
         (said,) = (m for m in get_args(getattr(types, name)) if isinstance(m, types.Wanted))
         assert said.text.format(name="x")
-    assert set(types.DATA_TYPES) == {
-        n for n in types.__all__ if n.startswith("Data") or "Data" in n
-    }
+    assert set(types.DATA_TYPES) == {name for name in types.NAMES if "Data" in name}
 
 
-@pytest.mark.parametrize(("name", "value"), [(n, v) for n, values in GOOD.items() for v in values])
+@pytest.mark.parametrize(("name", "value"), GOOD)
 def test_values_inside_the_range_pass(name: str, value: Any) -> None:
     """A border or a type that is stricter than its words."""
     assert checked(name, value) == value
 
 
-@pytest.mark.parametrize(("name", "value"), [(n, v) for n, values in BAD.items() for v in values])
+@pytest.mark.parametrize(("name", "value"), BAD)
 def test_values_outside_the_range_are_refused(name: str, value: Any) -> None:
     """A lax type: True for 1, "3" for 3, NaN past every inequality, a tuple for a list."""
     with pytest.raises(ValidationError):
         checked(name, value)
+
+
+def test_a_device_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that dies after its start, or a GPU that is refused."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ValidationError, match="cuda is not available"):
+        checked("Device", "cuda")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert checked("Device", "cuda") == "cuda"
 
 
 def test_conditions_between_parameters() -> None:

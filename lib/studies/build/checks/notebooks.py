@@ -7,26 +7,31 @@ from typing import Any
 
 import nbformat
 
-from studies.build.checks.problem import Problem
+from studies.errors import Problem
+from studies.page.claims import MIME as CLAIMS
+from studies.page.results import MIME as RESULT
 
 
 def check_notebook(notebook: nbformat.NotebookNode) -> Iterator[tuple[int, str]]:
     """What is wrong with an executed chapter: index of the cell, and what."""
-    published: set[str] = set()
+    made: set[str] = set()
+    for index, output in outputs_of(notebook):
+        if output.output_type == "error":
+            yield index, f"ends early: {output.ename}: {output.evalue}"
+        if output.output_type == "stream" and output.name == "stderr":
+            yield index, f"writes to stderr: {output.text.strip()}"
+        if any(kind.startswith("image/") for kind in output.get("data", {})):
+            yield from ((index, what) for what in _missing(notebook.cells[index]))
+        for thing in _made(output):
+            if thing in made:
+                yield index, f"makes {thing} a second time"
+            made.add(thing)
+
+
+def outputs_of(notebook: nbformat.NotebookNode) -> Iterator[tuple[int, nbformat.NotebookNode]]:
+    """Each output with its cell's index."""
     for index, cell in enumerate(notebook.cells):
-        if cell.cell_type != "code":
-            continue
-        for output in cell.outputs:
-            if output.output_type == "error":
-                yield index, f"ends early: {output.ename}: {output.evalue}"
-            if output.output_type == "stream" and output.name == "stderr":
-                yield index, f"writes to stderr: {output.text.strip()}"
-            if any(kind.startswith("image/") for kind in output.get("data", {})):
-                yield from ((index, what) for what in _missing(cell))
-        for key in _published(cell):
-            if key in published:
-                yield index, f"publishes {key!r} a second time"
-            published.add(key)
+        yield from ((index, output) for output in cell.get("outputs", []))
 
 
 def _missing(cell: nbformat.NotebookNode) -> Iterator[str]:
@@ -37,11 +42,15 @@ def _missing(cell: nbformat.NotebookNode) -> Iterator[str]:
         yield "shows a figure without alt text (mystnb: image: alt: …)"
 
 
-def _published(cell: nbformat.NotebookNode) -> Iterator[str]:
-    for output in cell.get("outputs", []):
-        key = output.get("metadata", {}).get("scrapbook", {}).get("name")
-        if key is not None:
-            yield key
+def _made(output: nbformat.NotebookNode) -> Iterator[str]:
+    """What others refer to by name: published numbers, claims, kept results."""
+    data = output.get("data", {})
+    if key := output.get("metadata", {}).get("scrapbook", {}).get("name"):
+        yield f"number {key!r}"
+    if group := data.get(CLAIMS):
+        yield from (f"claim {claim['id']}" for claim in group["claims"])
+    if result := data.get(RESULT):
+        yield f"result {result['name']}"
 
 
 def check_notebooks(
@@ -54,9 +63,9 @@ def check_notebooks(
     for chapter, notebook in notebooks.items():
         for index, what in check_notebook(notebook):
             problems.append(Problem(f"book/{chapter}, cell {index}", what))
-        made = [f"claim {claim['id']}" for claim in claims[chapter]]
-        published = {f"number {key!r}" for cell in notebook.cells for key in _published(cell)}
-        for thing in [*made, *sorted(published)]:
+        made = {thing for _, output in outputs_of(notebook) for thing in _made(output)}
+        made |= {f"claim {claim['id']}" for claim in claims[chapter]}  # pages hold their tables
+        for thing in sorted(made):
             if (first := owners.setdefault(thing, chapter)) != chapter:
                 problems.append(Problem(f"book/{chapter}", f"makes {thing}, as book/{first} does"))
     return problems

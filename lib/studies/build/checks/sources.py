@@ -9,15 +9,13 @@ from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any, get_args
 
-from studies.build.checks.problem import Problem
 from studies.build.checks.prose import typed_numbers
 from studies.build.fingerprint import kept_names
-from studies.build.profiles import chapter_values, load_profile, profile_names
+from studies.build.profiles import chapter_values, load_profile, load_profiles
 from studies.build.project import Chapter, Project
-from studies.errors import StudiesError
+from studies.errors import Problem, StudiesError
 from studies.page import types
 
-_TOLD = {"theorem", "proposition", "lemma", "corollary", "definition", "algorithm"}
 # All but the tab; a carriage return only before a line's end.
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!$)")
 
@@ -64,7 +62,7 @@ def _check_toc(project: Project) -> Iterator[Problem]:
 
 def _check_profiles(project: Project, chapters: Mapping[str, Chapter]) -> Iterator[Problem]:
     """Every profile, not only the one to build: the others would be found broken too late."""
-    for profile in profile_names(project):
+    for profile in load_profiles(project):
         try:
             overrides = load_profile(project, profile)
             for name in overrides:
@@ -99,7 +97,9 @@ def _check_chapter(chapter: Chapter) -> Iterator[Problem]:
                 "say it in the text, from a cell",
             )
     for label, statement in chapter.statements.items():
-        if statement.kind in _TOLD and statement.origin is None:
+        if not label:
+            yield Problem(where, f"the {statement.kind} {statement.title!r} has no `:label:`")
+        if statement.origin is None:
             yield Problem(
                 f"{where}, {label}",
                 f"the title {statement.title!r} does not end in a parenthesis that says where the "
