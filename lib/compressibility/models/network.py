@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, cast
 
@@ -162,12 +163,14 @@ def mlp(
     widths: Sequence[int],
     *,
     activation: str = "relu",
+    init: str = "glorot",
     seeds: Sequence[int] = (0,),
     dtype: torch.dtype = torch.float32,
 ) -> Network:
-    r"""Perceptrons with Glorot-uniform weights, each drawn from its own seed.
+    r"""Perceptrons with uniform weights, Glorot's or PyTorch's own, each drawn from its own seed.
 
     .. math:: W_{ij} \sim U(-b, b), \qquad b = \sqrt{6 / (n_\text{in} + n_\text{out})}
+              \quad\text{or}\quad b = 1 / \sqrt{n_\text{in}}
 
     The weights are drawn in float64 and rounded to ``dtype``: one seed is the same network in
     either precision, alone or in a batch.
@@ -177,8 +180,9 @@ def mlp(
     """
     holds = len(widths) >= 2 and min(widths) >= 1
     need(holds, "at least 2 widths, each >= 1", list(widths))
+    need(init in ("glorot", "torch"), "init 'glorot' or 'torch'", repr(init))
     shapes = [(n_out, n_in) for n_in, n_out in pairwise(widths)]
-    return Network(_glorot(shapes, seeds, dtype), activation=activation)
+    return Network(_drawn(shapes, seeds, dtype, init), activation=activation)
 
 
 def convnet(
@@ -191,7 +195,7 @@ def convnet(
     seeds: Sequence[int] = (0,),
     dtype: torch.dtype = torch.float32,
 ) -> Network:
-    r"""Convolutions and a dense head, weights as :func:`mlp` draws them.
+    r"""Convolutions and a dense head, weights as :func:`mlp` draws them by default.
 
     .. math:: K_{o,i}[u,v] \sim U(-b, b), \qquad
               b = \sqrt{6 / (q^2 d_\text{in} + q^2 d_\text{out})}
@@ -204,19 +208,21 @@ def convnet(
     whole(outputs=outputs, size=size, kernel_size=kernel_size)
     kernels = [(after, before, kernel_size, kernel_size) for before, after in pairwise(channels)]
     shapes = [*kernels, (outputs, channels[-1] * size**2)]
-    return Network(_glorot(shapes, seeds, dtype), size=size, activation=activation)
+    return Network(_drawn(shapes, seeds, dtype, "glorot"), size=size, activation=activation)
 
 
-def _glorot(
-    shapes: Sequence[tuple[int, ...]], seeds: Sequence[int], dtype: torch.dtype
+def _drawn(
+    shapes: Sequence[tuple[int, ...]], seeds: Sequence[int], dtype: torch.dtype, init: str
 ) -> list[Tensor]:
     need(len(seeds) > 0, "at least 1 seed", "none")
     need(dtype in (torch.float32, torch.float64), "dtype float32 or float64", dtype)
+    torchs = partial(nn.init.kaiming_uniform_, a=5**0.5)  # the a of nn.Linear
+    draw: Any = nn.init.xavier_uniform_ if init == "glorot" else torchs
     members = []
     for seed in seeds:
         generator = torch.Generator().manual_seed(seed)
         empty = [torch.empty(shape, dtype=torch.float64) for shape in shapes]
-        members.append([nn.init.xavier_uniform_(w, generator=generator) for w in empty])
+        members.append([draw(w, generator=generator) for w in empty])
     return [torch.stack(layer).to(dtype) for layer in zip(*members, strict=True)]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -31,7 +32,7 @@ class Training:
     """
 
     epochs: int = 40
-    learning_rate: float = 3e-3
+    learning_rate: float | tuple[float, ...] = 3e-3  # for all networks, or one for each
     batch_size: int = 64  # the last batch of an epoch may be smaller
     samples: int = 5000  # a recipe takes at most so many training samples
     optimizer: Optimizer = "adam"  # with PyTorch's own betas
@@ -40,13 +41,19 @@ class Training:
 
     def __post_init__(self) -> None:
         whole(epochs=self.epochs, batch_size=self.batch_size, samples=self.samples)
-        need(0 < self.learning_rate < math.inf, "0 < learning_rate < inf", self.learning_rate)
+        each = isinstance(self.learning_rate, tuple)
+        for rate in np.atleast_1d(self.learning_rate).tolist():
+            need(0 < rate < math.inf, "0 < learning_rate < inf", rate)
         known = sorted(get_args(Optimizer))
         need(self.optimizer in known, f"optimizer in {known}", repr(self.optimizer))
         need(0 <= self.momentum < 1, "0 <= momentum < 1", self.momentum)
         without = self.optimizer != "adam" or not self.momentum
         need(without, "momentum = 0 with adam", self.momentum)
         not_negative(weight_decay=self.weight_decay)
+        # Each gradient is multiplied by its rate: Adam is blind to that, a decay knows no rate.
+        plain = self.optimizer == "sgd" and not self.weight_decay
+        rule = "sgd without weight_decay for one learning_rate per network"
+        need(plain or not each, rule, f"{self.optimizer}, weight_decay {self.weight_decay}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +62,42 @@ class History:
 
     losses: Tensor  # (steps, E) float64 on the CPU: minibatch loss of each network before the step
     steps_per_epoch: int
+
+    @property
+    def diverged(self) -> dict[int, int]:
+        """The first step whose loss is nan or infinite, of each network that has one.
+
+        Nothing of it reaches the other networks, so training goes on without a word.
+
+        >>> History(torch.tensor([[0.5, 2.0], [0.4, torch.nan]]), 1).diverged
+        {1: 1}
+        """
+        broken = ~self.losses.isfinite()
+        return {e: int(broken[:, e].int().argmax()) for e in broken.any(0).nonzero()[:, 0].tolist()}
+
+
+class Average:
+    """Hook that averages each parameter over the iterates from a step on, counted from 0.
+
+    [B] (Barsbey et al., NeurIPS 2021, arXiv 2106.03795) estimates tails on such averages.
+
+    >>> Average(start=3000).means
+    []
+    """
+
+    means: list[Tensor]  # of each parameter, float64; empty before the first
+
+    def __init__(self, start: int) -> None:
+        need(start >= 0, "start >= 0", start)
+        self.start, self.count, self.means = start, 0, []
+
+    def __call__(self, network: nn.Module, step: int, losses: Tensor) -> None:  # noqa: ARG002
+        """Take in the weights behind this step."""
+        if step >= self.start:
+            self.count += 1
+            now = [weight.detach().double() for weight in network.parameters()]
+            old = self.means or [torch.zeros_like(weight) for weight in now]
+            self.means = [m.lerp(w, 1 / self.count) for m, w in zip(old, now, strict=True)]
 
 
 def train(
@@ -94,7 +137,7 @@ def train(
     inputs, targets = inputs.to(first.device), targets.to(first.device)
     _check_samples(first, inputs, targets, loss, training.batch_size)
     _check_outputs(network, inputs, targets, loss, len(seeds))
-    steps = _optimizer(network, training)
+    steps, rates = _optimizer(network, training, first)
     orders = [torch.Generator().manual_seed(seed) for seed in seeds]
     losses: list[Tensor] = []
     for _ in range(training.epochs):
@@ -102,7 +145,7 @@ def train(
         for batch in torch.split(epoch.to(first.device), training.batch_size, dim=1):
             steps.zero_grad()
             each = _losses(network(inputs[batch]), targets[batch], loss)
-            torch.autograd.backward(each.sum())
+            torch.autograd.backward(each, rates)
             steps.step()
             losses.append(each.detach())
             with torch.no_grad():
@@ -119,11 +162,18 @@ def _losses(outputs: Tensor, targets: Tensor, loss: Loss) -> Tensor:
     return flat.reshape(targets.shape).mean(1)
 
 
-def _optimizer(network: nn.Module, how: Training) -> torch.optim.Optimizer:
+def _optimizer(
+    network: nn.Module, how: Training, first: Tensor
+) -> tuple[torch.optim.Optimizer, Tensor]:
+    """Return the optimizer and what the networks' gradients are multiplied by, (E,)."""
     weights, rate, decay = network.parameters(), how.learning_rate, how.weight_decay
+    ones = torch.ones(len(first), dtype=first.dtype, device=first.device)
+    if isinstance(rate, tuple):
+        need(len(rate) == len(ones), f"{len(ones)} learning rates, one per network", len(rate))
+        rate, ones = 1.0, ones.new_tensor(rate)
     if how.optimizer == "adam":
-        return torch.optim.Adam(weights, lr=rate, weight_decay=decay)
-    return torch.optim.SGD(weights, lr=rate, momentum=how.momentum, weight_decay=decay)
+        return torch.optim.Adam(weights, lr=rate, weight_decay=decay), ones
+    return torch.optim.SGD(weights, lr=rate, momentum=how.momentum, weight_decay=decay), ones
 
 
 def _check_network(network: nn.Module, seeds: Sequence[int]) -> Tensor:

@@ -87,6 +87,23 @@ def test_a_seed_is_one_network_everywhere(kind):
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_torchs_own_weights_are_those_of_its_linear_layers():
+    """Catches another bound, a gain, weights that depend on the batch."""
+    batch = mlp([5, 70, 3], init="torch", seeds=(3, 1), dtype=torch.float64)
+    torch.testing.assert_close(
+        mlp([5, 70, 3], init="torch", seeds=(1,)).weights[0][0],
+        batch.weights[0][1].float(),
+        rtol=0,
+        atol=0,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        for weight, n_in in zip(batch.weights, (5, 70), strict=True):
+            plain = nn.Linear(n_in, weight.shape[1], bias=False, dtype=torch.float64)
+            assert torch.equal(weight[0], plain.weight)
+            assert 0.9 < weight.abs().max().item() * math.sqrt(n_in) <= 1
+
+
 @each_kind
 def test_copies_are_copies(kind):
     """Catches a change of the network it came from or of another layer; throws out of order."""
@@ -135,6 +152,7 @@ test_bad_arguments_are_named = refuses(
     (lambda: mlp([5, 2], seeds=()), "need at least 1 seed"),
     (lambda: mlp([5, 2], dtype=torch.float16), "need dtype float32 or float64"),
     (lambda: mlp([5, 2], activation="gelu"), "need activation in .*'relu'.* got 'gelu'"),
+    (lambda: mlp([5, 2], init="he"), "need init 'glorot' or 'torch', got 'he'"),
     (lambda: convnet([1], outputs=3, size=4), "need at least 2 channels"),
     (lambda: convnet([1, 2], outputs=0, size=4), "need a whole outputs >= 1"),
     (lambda: convnet([1, 2], outputs=3, size=2), "need square kernels, q <= r = 2"),

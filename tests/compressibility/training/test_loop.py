@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from compressibility.models.network import convnet, mlp
-from compressibility.training.loop import Training, train
+from compressibility.training.loop import Average, History, Training, train
 from tests.compressibility.helpers import normal, refuses
 
 SEEDS = (5, 2, 9)
@@ -54,6 +54,67 @@ def test_a_batch_equals_single_runs(kind, loss, optimizer):
         for stacked, own in zip(together.weights, alone.weights, strict=True):
             torch.testing.assert_close(stacked[e], own[0], rtol=0, atol=1e-10)
         torch.testing.assert_close(history.losses[:, e], single.losses[:, 0], rtol=0, atol=1e-10)
+
+
+def test_one_rate_per_network_equals_single_runs():
+    """Catches rates in another order, or one network's rate in the step or the decay of another."""
+    x, y = samples("cross_entropy")
+    rates = (0.01, 0.3, 0.07)
+    for momentum in (0.0, 0.9):
+        together = network()
+        history = run(together, x, y, learning_rate=rates, momentum=momentum)
+        for e, (seed, rate) in enumerate(zip(SEEDS, rates, strict=True)):
+            alone = network((seed,))
+            single = run(alone, x, y, seeds=(seed,), learning_rate=rate, momentum=momentum)
+            for stacked, own in zip(together.weights, alone.weights, strict=True):
+                torch.testing.assert_close(stacked[e], own[0], rtol=0, atol=1e-12)
+            torch.testing.assert_close(
+                history.losses[:, e], single.losses[:, 0], rtol=0, atol=1e-12
+            )
+        again = network()
+        run(again, x, y, learning_rate=(0.05,) * 3, momentum=momentum)
+        shared = network()
+        run(shared, x, y, learning_rate=0.05, momentum=momentum)
+        torch.testing.assert_close(again.weights[0], shared.weights[0], rtol=0, atol=1e-12)
+
+
+def test_a_network_that_diverges_is_named_and_leaves_the_others_alone():
+    """Catches nan that spreads, a last step or a wrong network named, an infinity overlooked."""
+    x, y = samples("mse")
+    trained = network()
+    history = run(trained, x, y, loss="mse", learning_rate=(0.01, 50.0, 0.02), epochs=40)
+    at = int(history.losses[:, 1].isfinite().sum())
+    assert history.diverged == {1: at}
+    assert 0 < at < len(history.losses)
+    assert history.losses[:at, 1].isfinite().all()
+    for e, rate in ((0, 0.01), (2, 0.02)):
+        alone = network((SEEDS[e],))
+        run(alone, x, y, loss="mse", seeds=(SEEDS[e],), learning_rate=rate, epochs=40)
+        torch.testing.assert_close(trained.weights[0][e], alone.weights[0][0], rtol=0, atol=1e-12)
+    losses = torch.tensor([[1.0, 2.0, 3.0], [math.inf, 2.0, math.nan], [1.0, 2.0, math.nan]])
+    assert History(losses, 1).diverged == {0: 1, 2: 1}
+
+
+def test_the_average_is_that_of_the_iterates():
+    """Catches a step too early or too late, sums in single precision, weights before the step."""
+    x, y = samples("cross_entropy")
+    seen, average, last = [], Average(11), Average(14)
+
+    def record(module, *_):
+        seen.append([weight.clone() for weight in module.weights])
+
+    trained = network()
+    run(trained, x, y, hooks=[record, average, last])
+    assert (average.count, last.count) == (4, 1)
+    for at, mean in enumerate(average.means):
+        expected = torch.stack([weights[at] for weights in seen[11:]]).mean(0)
+        torch.testing.assert_close(mean, expected, rtol=1e-12, atol=1e-15)
+        assert torch.equal(last.means[at], trained.weights[at])
+    small = mlp([4, 3], seeds=SEEDS)
+    x32 = x.float()
+    run(small, x32, y, hooks=[late := Average(0)])
+    assert late.means[0].dtype == torch.float64
+    assert not late.means[0].requires_grad
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
@@ -171,6 +232,11 @@ def bad(changes):
 BAD = [
     ({"learning_rate": 0.0}, "need 0 < learning_rate < inf, got 0.0"),
     ({"learning_rate": math.nan}, "need 0 < learning_rate < inf, got nan"),
+    ({"learning_rate": (0.1, 0.0, 0.1)}, "need 0 < learning_rate < inf, got 0.0"),
+    ({"learning_rate": (0.1, 0.1)}, "need 3 learning rates, one per network, got 2"),
+    ({"learning_rate": ()}, "need 3 learning rates, one per network, got 0"),
+    ({"learning_rate": (0.1,) * 3, "optimizer": "adam"}, "need sgd without weight_decay .* adam"),
+    ({"learning_rate": (0.1,) * 3, "weight_decay": 0.1}, "need sgd without .* weight_decay 0.1"),
     ({"epochs": 0}, "need a whole epochs >= 1"),
     ({"samples": 0}, "need a whole samples >= 1"),
     ({"weight_decay": math.nan}, "need 0 <= weight_decay"),
@@ -195,5 +261,6 @@ BAD = [
     ({"module": _Wrong()}, r"need a network with outputs \(3, B, outputs\), got \(1, 3\)"),
 ]
 test_bad_arguments_are_refused_before_work = refuses(
-    *((bad(changes), message) for changes, message in BAD)
+    *((bad(changes), message) for changes, message in BAD),
+    (lambda: Average(-1), "need start >= 0, got -1"),
 )

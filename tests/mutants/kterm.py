@@ -1,0 +1,257 @@
+"""Faults of best k-term errors, of the laws' limits, and of the three prunings."""
+
+from tests.mutants import Mutant
+
+KTERM, REMOVAL = "compressibility.pruning.kterm", "compressibility.pruning.removal"
+TESTS = "tests/compressibility/pruning"
+ERRORS, PRUNED = f"{TESTS}/test_kterm.py", f"{TESTS}/test_removal.py"
+BRUTE = f"{ERRORS}::test_errors_are_least_over_all_supports"
+PARETO = f"{ERRORS}::test_limit_of_a_pareto_law"
+SHARES = f"{ERRORS}::test_shares_of_known_laws"
+ATOMS = f"{ERRORS}::test_atoms"
+CLOSED = f"{ERRORS}::test_quadrature_against_closed_forms"
+CAUCHY = f"{ERRORS}::test_rate_of_cauchy_values"
+LITERAL = f"{PRUNED}::test_against_literal_prunings"
+EQUAL = f"{PRUNED}::test_equality_of_all_three"
+
+MUTANTS = [
+    Mutant(
+        "a count rounded down",
+        KTERM,
+        "total - checks.count(1 - decimal(kept), total)",
+        "checks.count(kept, total)",
+        f"{ERRORS}::test_counts_are_exact",
+    ),
+    Mutant(
+        "a count in floats",
+        KTERM,
+        "total - checks.count(1 - decimal(kept), total)",
+        "math.ceil(kept * total)",
+        f"{ERRORS}::test_counts_are_exact",
+    ),
+    Mutant(
+        "kept for removed in an error",
+        KTERM,
+        "return curve[..., total - kept_count(kept, total)]",
+        "return curve[..., kept_count(kept, total)]",
+        BRUTE,
+    ),
+    Mutant("a square root for every norm", KTERM, ".pow(1 / p)", ".sqrt()", BRUTE),
+    Mutant("a norm without its root", KTERM, ".pow(1 / p)", ".clone()", BRUTE),
+    Mutant("squares for every norm", KTERM, "sort.pow(p)", "sort.pow(2)", BRUTE),
+    Mutant(
+        "powers that overflow",
+        KTERM,
+        "size / power_of_two(size.amax(-1, keepdim=True))",
+        "size",
+        f"{ERRORS}::test_stacks_scales_and_types",
+    ),
+    Mutant(
+        "sums in single precision",
+        KTERM,
+        "size = values.detach().double().abs()",
+        "size = values.detach().abs()",
+        f"{ERRORS}::test_stacks_scales_and_types",
+    ),
+    Mutant(
+        "an error that is attained is too large",
+        KTERM,
+        "_curve(values, p) <= (",
+        "_curve(values, p) < (",
+        f"{ERRORS}::test_removable_is_exact_in_whole_numbers",
+    ),
+    Mutant(
+        "one removed too many",
+        KTERM,
+        ".sum(-1) - 1",
+        ".sum(-1)",
+        f"{ERRORS}::test_removable_is_exact_in_whole_numbers",
+    ),
+    Mutant(
+        "a squared error squared",
+        KTERM,
+        "math.sqrt(error) if squared",
+        "error**2 if squared",
+        f"{ERRORS}::test_removable_squared",
+    ),
+    Mutant(
+        "energy kept in place of removed",
+        KTERM,
+        "lambda k, q: 1 - k ** (1 - q / tail)",
+        "lambda k, q: k ** (1 - q / tail)",
+        PARETO,
+    ),
+    Mutant(
+        "κ as the removed share",
+        KTERM,
+        "float(kept) / (1 - self.atom)",
+        "1 - float(kept) / (1 - self.atom)",
+        PARETO,
+    ),
+    Mutant("q/a inverted", KTERM, "(1 - q / tail)", "(1 - tail / q)", PARETO),
+    Mutant("q = 1 forgotten", KTERM, "(1 - q / tail)", "(1 - 1 / tail)", PARETO),
+    Mutant("a level that is no power", KTERM, "error**q", "error", SHARES),
+    Mutant("an atom ignored", KTERM, "/ (1 - self.atom)", "/ 1", ATOMS),
+    Mutant(
+        "an atom twice",
+        KTERM,
+        "self.limit(1 - removed, q=q)",
+        "self.limit(1 - (removed - self.atom), q=q)",
+        ATOMS,
+    ),
+    Mutant("half a moment too few", KTERM, "(q + 1) / 2, special", "q / 2, special", SHARES),
+    Mutant(
+        "Student's moment of another degree",
+        KTERM,
+        "(degrees - q) / 2",
+        "degrees / 2",
+        f"{ERRORS}::test_limits_without_a_second_moment",
+    ),
+    Mutant(
+        "the critical moment held finite",
+        KTERM,
+        "0.0 if q >= self.moments else",
+        "0.0 if q > self.moments else",
+        f"{ERRORS}::test_limits_without_a_second_moment",
+    ),
+    Mutant(
+        "one tail for two",
+        KTERM,
+        "frozen.sf(math.exp(y)) + frozen.cdf(-math.exp(y))",
+        "frozen.sf(math.exp(y))",
+        CLOSED,
+    ),
+    Mutant(
+        "one side of the density",
+        KTERM,
+        "np.logaddexp(frozen.logpdf(x), frozen.logpdf(-x))",
+        "frozen.logpdf(x)",
+        f"{ERRORS}::test_quadrature_of_laws_that_are_not_even",
+    ),
+    Mutant("an absolute tolerance", KTERM, "epsabs=0", "epsabs=1e-8", CLOSED),
+    Mutant(
+        "a moment that is infinite goes through",
+        KTERM,
+        "_FAR * part(top, q) <= 1e-9 * total",
+        "total > 0",
+        f"{ERRORS}::test_refusals",
+    ),
+    Mutant(
+        "atoms go through",
+        KTERM,
+        "isinstance(frozen.dist, stats.rv_continuous)",
+        "True",
+        f"{ERRORS}::test_refusals",
+    ),
+    Mutant("a one-sided quantile", KTERM, "1 - kept / 2", "1 - kept", CAUCHY),
+    Mutant("κ as removed in the constant", KTERM, "1 - kept / 2", "(1 + kept) / 2", CAUCHY),
+    Mutant(
+        "a conditional mean",
+        KTERM,
+        "math.sqrt(bulk(alpha, kept) /",
+        "math.sqrt(bulk(alpha, kept) / (1 - kept) /",
+        CAUCHY,
+    ),
+    Mutant("half of the bulk", KTERM, "float(end *", "float(end / 2 *", CAUCHY),
+    Mutant("the square of the rate", KTERM, "constant = math.sqrt(", "constant = float(", CAUCHY),
+    Mutant(
+        "the exponent of the square",
+        KTERM,
+        "(0.5 - 1 / alpha)",
+        "(1 - 2 / alpha)",
+        f"{ERRORS}::test_rate_of_stable_values",
+    ),
+    Mutant(
+        "half the exponent of a width",
+        KTERM,
+        "(2 * alpha / (2 - alpha))",
+        "(alpha / (2 - alpha))",
+        f"{ERRORS}::test_widths",
+    ),
+    Mutant("the smallest kept", REMOVAL, "sizes > least", "sizes < least", EQUAL),
+    Mutant(
+        "rows for columns",
+        REMOVAL,
+        "_scale(weight), dim=-2)",
+        "_scale(weight), dim=-1)",
+        LITERAL,
+    ),
+    Mutant(
+        "columns ranked by sums",
+        REMOVAL,
+        "_scale(weight), dim=-2)",
+        "_scale(weight), 1, dim=-2)",
+        f"{PRUNED}::test_columns_are_ranked_by_euclidean_norm",
+    ),
+    Mutant(
+        "columns ranked by their largest entries",
+        REMOVAL,
+        "_scale(weight), dim=-2)",
+        "_scale(weight), float('inf'), dim=-2)",
+        f"{PRUNED}::test_columns_are_ranked_by_euclidean_norm",
+    ),
+    Mutant(
+        "all equals kept",
+        REMOVAL,
+        "return above | (equal & (equal.cumsum(-1) <= room))",
+        "return above | equal",
+        LITERAL,
+    ),
+    Mutant(
+        "the last of equals kept",
+        REMOVAL,
+        "equal.cumsum(-1) <= room",
+        "equal.cumsum(-1) > equal.sum(-1, keepdim=True) - room",
+        LITERAL,
+    ),
+    Mutant(
+        "as many ranks as columns",
+        REMOVAL,
+        "kept_count(kept, min(rows, columns))",
+        "kept_count(kept, columns)",
+        f"{PRUNED}::test_ranks_count_the_shorter_side",
+    ),
+    Mutant("squared errors", REMOVAL, "return gap /", "return gap**2 /", EQUAL),
+    Mutant(
+        "one norm for a whole stack",
+        REMOVAL,
+        "gap: Tensor = torch.linalg.vector_norm((dense - pruned) / scale, dim=(-2, -1))",
+        "gap = torch.linalg.vector_norm((dense - pruned) / scale)",
+        LITERAL,
+    ),
+    Mutant(
+        "the smallest singular values kept",
+        REMOVAL,
+        "(u[..., :rank] * s[..., None, :rank]) @ vh[..., :rank, :]",
+        "(u[..., -rank:] * s[..., None, -rank:]) @ vh[..., -rank:, :]",
+        EQUAL,
+    ),
+    Mutant(
+        "ranks cost as much as columns",
+        REMOVAL,
+        "rank * (rows + columns)",
+        "rank * rows",
+        f"{PRUNED}::test_stored_numbers",
+    ),
+    Mutant(
+        "layers each on its own",
+        REMOVAL,
+        "torch.split(_largest(size, kept), [",
+        "torch.split(torch.cat([_largest(w.abs().flatten(-2), kept) for w in layers], -1), [",
+        f"{PRUNED}::test_layers_together",
+    ),
+    Mutant(
+        "squares out of range",
+        REMOVAL,
+        "return power_of_two(most.double())",
+        "return torch.ones_like(most)",
+        f"{PRUNED}::test_types_scales_and_gradients",
+    ),
+    Mutant(
+        "a weight of another type",
+        REMOVAL,
+        "pruned.to(weight.dtype)",
+        "pruned",
+        f"{PRUNED}::test_types_scales_and_gradients",
+    ),
+]
