@@ -207,11 +207,9 @@ def _grid(total: int) -> tuple[int, ...]:
 
 def _logs(sample: Floats) -> Floats:
     sizes = np.abs(sample) if sample.ndim == 1 else np.linalg.norm(sample, axis=1)
-    zeros, high = 1000 * int((sizes == 0).sum()), float(sizes.max())
+    zeros, total, high = int((sizes == 0).sum()), len(sizes), float(sizes.max())
     rule = "|values| and |sums of blocks| below infinity, 0 at most once in 1000"
-    need(
-        zeros <= len(sizes) and high < math.inf, rule, f"{zeros // 1000} in {len(sizes)}, to {high}"
-    )
+    need(1000 * zeros <= total and high < math.inf, rule, f"{zeros} in {total}, up to {high}")
     return np.asarray(np.log(np.maximum(sizes, sizes[sizes > 0].min())))  # rounding makes zeros
 
 
