@@ -47,6 +47,9 @@ bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.structured
 	$(BIN)/python -m benchmarks.filters
 	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.stable
+	$(BIN)/python -m benchmarks.tails
+	$(BIN)/python -m benchmarks.removal
 
 # The stamp is newer than the pins and the metadata exactly when the environment matches them.
 $(INSTALLED): requirements.lock pyproject.toml

@@ -43,11 +43,17 @@ MUTANTS = [
     tails("the l1 norm", "np.linalg.norm(sample, axis=1)", "abs(sample).sum(1)", KNOWN),
     tails(
         "vectors centred by one median",
-        "np.median(sample, axis=0)",
-        "np.median(sample)",
+        "(total - 1), axis=0)",
+        "(total - 1))",
         f"{T}centring",
     ),
-    tails("not centred", "sample - np.median(sample, axis=0)", "sample + 0.0", f"{T}centring"),
+    tails("not centred", "sample = sample - np.quantile(", "np.quantile(", f"{T}centring"),
+    tails(
+        "centred at the midpoint",
+        "(total / 2 - 2 / 3) / (total - 1)",
+        "0.5",
+        f"{T}the_middle_values_may_share_a_block",
+    ),
     tails(
         "the cap before the median",
         "np.median(each, axis=1)",
@@ -187,8 +193,8 @@ MUTANTS = [
     ),
     tails(
         "epsilon in the log",
-        "return np.asarray(np.log(sizes))",
-        "return np.asarray(np.log(sizes + np.finfo(float).eps))",
+        "np.maximum(sizes, sizes[sizes > 0].min())",
+        "sizes + np.finfo(float).eps",
         f"{T}scale_is_ignored",
     ),
     tails(

@@ -22,7 +22,8 @@ from studies.page.results import find_root
 # Which paper's statement it is, and how it stands to it.
 _ORIGIN = re.compile(r"ours|after .+|.+, (as printed|repaired|sharper|reconstructed)")
 _STATEMENT = re.compile(
-    r"^[`:]{3,}\{prf:(theorem|proposition|lemma|corollary|definition|algorithm)\}[ \t]*(.*)\n"
+    r"^[`:]{3,}\{prf:(theorem|proposition|lemma|corollary|definition|algorithm|observation)\}"
+    r"[ \t]*(.*)\n"
     r"(?:[ \t]*:(?!label:).*\n)*(?:[ \t]*:label:[ \t]*(\S+))?",
     re.MULTILINE,
 )

@@ -139,7 +139,8 @@ def test_a_statement_says_where_it_comes_from(bare: Project, title: str, good: b
 
 
 @pytest.mark.parametrize(
-    "kind", ["theorem", "proposition", "lemma", "corollary", "definition", "algorithm"]
+    "kind",
+    ["theorem", "proposition", "lemma", "corollary", "definition", "algorithm", "observation"],
 )
 def test_no_kind_of_statement_is_exempt(bare: Project, kind: str) -> None:
     """A lemma without a title, or one that no label names, whose origin nobody asks for."""
