@@ -130,6 +130,20 @@ MUTANTS = [
     ),
     Mutant("an absolute tolerance", KTERM, "epsabs=0", "epsabs=1e-8", CLOSED),
     Mutant(
+        "a peak between the nodes",
+        KTERM,
+        "for cut in cuts if",
+        "for cut in cuts[:0] if",
+        f"{ERRORS}::test_quadrature_of_a_peak_far_from_zero",
+    ),
+    Mutant(
+        "singular values that overflow",
+        REMOVAL,
+        "svd(weight.detach().double() / scale,",
+        "svd(weight.detach().double(),",
+        f"{PRUNED}::test_ranks_of_numbers_at_the_ends_of_the_floats",
+    ),
+    Mutant(
         "a moment that is infinite goes through",
         KTERM,
         "_FAR * part(top, q) <= 1e-9 * total",
@@ -164,8 +178,8 @@ MUTANTS = [
     Mutant(
         "half the exponent of a width",
         KTERM,
-        "(2 * alpha / (2 - alpha))",
-        "(alpha / (2 - alpha))",
+        "power = 2 * alpha /",
+        "power = alpha /",
         f"{ERRORS}::test_widths",
     ),
     Mutant("the smallest kept", REMOVAL, "sizes > least", "sizes < least", EQUAL),
@@ -250,8 +264,8 @@ MUTANTS = [
     Mutant(
         "a weight of another type",
         REMOVAL,
-        "pruned.to(weight.dtype)",
-        "pruned",
+        "(scale * pruned).to(weight.dtype)",
+        "scale * pruned",
         f"{PRUNED}::test_types_scales_and_gradients",
     ),
 ]

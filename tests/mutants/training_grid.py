@@ -113,8 +113,8 @@ MUTANTS = [
     Mutant(
         "neighbors stay together",
         MODULE,
-        "centered[order]",
-        "centered",
+        "values[order]",
+        "values",
         MEASURES,
     ),
     Mutant(

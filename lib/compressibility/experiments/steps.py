@@ -72,6 +72,7 @@ def train_grid(
     """
     need(problem.task == "classification", "a task of classification", problem.task)
     need(len(rates) > 0 and all(map(len, rates.values())), "rates for each batch size", dict(rates))
+    need(len(seeds) > 0, "at least 1 seed", "none")
     whole(steps=steps, samples=samples, average=average)
     need(average <= steps, f"average <= steps = {steps}", average)
     device, frames = start.weights[0].device, []
@@ -124,6 +125,7 @@ def measure(network: Network, *, error: float = 0.1, orders: int = 5) -> pd.Data
     >>> measure(mlp([64, 20, 10], seeds=[0, 1]))[["network", "layer"]].values.tolist()
     [[0, 1], [1, 1], [0, 2], [1, 2]]
     """
+    whole(orders=orders)
     rows = []
     for at, stack in enumerate(network.weights):
         rows_of = stack.detach().double().cpu().flatten(2)
@@ -162,6 +164,7 @@ def accuracies(network: Network, problem: Dataset, removed: Sequence[Share]) -> 
     >>> len(accuracies(mlp([64, 20, 10], seeds=[0, 1]), load("digits"), [0, 0.5, 0.9]))
     18
     """
+    need(len(removed) > 0, "at least 1 share", "none")
     *inner, head = (weight.detach() for weight in network.weights)
     sizes, frames = [weight[0].numel() for weight in (*inner, head)], []
     for name, prune in PRUNINGS.items():

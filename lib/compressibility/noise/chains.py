@@ -33,6 +33,8 @@ class Regression:
         need(0 < self.rate < math.inf, "0 < rate < inf", self.rate)
         whole(batch=self.batch, dimension=self.dimension)
         not_negative(label_noise=self.label_noise)
+        squares = self.label_noise == 0 or 1e-100 <= self.label_noise <= 1e100
+        need(squares, "1e-100 <= label_noise <= 1e100, or 0", self.label_noise)
 
 
 def regression(

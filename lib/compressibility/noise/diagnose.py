@@ -88,10 +88,11 @@ def diagnose(
     'no:'
     """
     need(values.ndim == 1 and len(values) >= 1000, "values (N,), N >= 1000", tuple(values.shape))
+    need(not values.is_complex(), "real values", values.dtype)
     finite(values=values)
     total, device = len(values), generator.device
     k = count(share, total)
-    need(1 <= k <= total / 4, f"1 <= share * N <= N / 4 = {total / 4:g}", k)
+    need(2 <= k <= total / 4, f"2 <= share * N <= N / 4 = {total / 4:g}", k)
     normal = torch.randn(total, generator=generator, dtype=torch.float64, device=device)
     pairs = torch.empty(2, total, dtype=torch.float64, device=device)
     laplace = pairs.exponential_(generator=generator).diff(dim=0)[0]

@@ -77,7 +77,7 @@ def elliptical(alpha: float, count: int, dimension: int, generator: torch.Genera
 def characteristic(alpha: float, u: ArrayLike | Tensor) -> Tensor:
     r"""Return :math:`e^{-|u|^\alpha}`, shaped as u."""
     need(0 < alpha <= 2, "0 < alpha <= 2", alpha)
-    return (-torch.as_tensor(u, dtype=torch.float64).abs().pow(alpha)).exp()
+    return (-_reals(u).abs().pow(alpha)).exp()
 
 
 def density(alpha: float, x: ArrayLike | Tensor) -> Tensor:
@@ -87,20 +87,19 @@ def density(alpha: float, x: ArrayLike | Tensor) -> Tensor:
               \int_0^{\pi/2} \zeta e^{-\zeta}\, dv, \qquad \zeta(v) = \cos((1-\alpha) v)
               \left(\frac{|x|^\alpha \cos v}{(\sin \alpha v)^\alpha}\right)^{1/(\alpha-1)}
 
-    (Zolotarev). α is 1 or at least 0.001 from it.
+    (Zolotarev). α is at least 0.1, and 1 or at least 0.001 from it.
 
     >>> round(density(1.5, 0.0).item(), 6)  # Γ(1 + 1/α)/π
     0.287353
     """
     need(0 < alpha <= 2, "0 < alpha <= 2", alpha)
-    x = torch.as_tensor(x, dtype=torch.float64)
-    finite(x=x)
+    finite(x=(x := _reals(x)))
     if alpha == 1:
         return 1 / (math.pi * (1 + x.square()))
     (logs, weights), power = _integral(alpha), alpha / (1 - alpha)
     sizes = x.abs().clamp(min=1e-35).reshape(-1, 1)  # so near 0 the density no longer changes
     each = (logs - power * size.log() for size in sizes)  # log ζ
-    values = torch.stack([weights @ (log - log.exp()).exp() for log in each])
+    values = x.new_tensor([(weights @ (log - log.exp()).exp()).item() for log in each])
     return values.mul(abs(power) / 2).reshape(x.shape) / sizes.reshape(x.shape)
 
 
@@ -155,7 +154,7 @@ def squares_scale(alpha: float) -> float:
 
 
 def squares_median(alpha: float) -> float:
-    """Return the median of that law c S, for α = 2 or α ≤ 1.998, by quadrature of Kanter's formula.
+    """Return the median of that law c S, by quadrature of Kanter's formula; α ≤ 1.998 or 2.
 
     >>> round(squares_median(1.45), 5)
     1.44014
@@ -166,6 +165,12 @@ def squares_median(alpha: float) -> float:
     (logs, weights), power = _integral(index, skew=True), index / (1 - index)
     excess = lambda y: float(weights @ (-(logs - power * y).exp()).exp()) - 0.5  # noqa: E731
     return scale * math.exp(brentq(excess, -50 / index, 50 / index, xtol=1e-13))
+
+
+def _reals(values: ArrayLike | Tensor) -> Tensor:
+    numbers = torch.as_tensor(values, dtype=torch.complex128).detach()
+    need(bool((numbers.imag == 0).all()), "real numbers", "complex ones")
+    return numbers.real
 
 
 def _open(shape: Sequence[int], generator: torch.Generator) -> Tensor:
@@ -201,6 +206,7 @@ def _integral(index: float, *, skew: bool = False) -> tuple[Tensor, Tensor]:
 
     Trapezoids in the logit reach as far as any tail asks. ζ is as steep as the index is near 1.
     """
+    need(index >= 0.1, "an index of at least 0.1", index)  # else values leave the floats
     need(abs(1 - index) > 0.999e-3, "an index of 1, or at least 0.001 from it", index)
     step = abs(1 - index) / (4 * max(1.0, index))
     logit = torch.arange(-100, 60, step, dtype=torch.float64)

@@ -163,9 +163,9 @@ def pickands(values: Values, count: int, *, level: float = 0.99) -> TailIndex:
     >>> round(pickands([(100 / i) ** 0.4 for i in range(1, 101)], 20).value, 6)
     2.5
     """
-    ends = _largest(values, count, times=4)[[count - 1, 2 * count - 1, 4 * count - 1]]
-    need(ends[0] > ends[1] > ends[2], "x_k > x_2k > x_4k", ends.tolist())
-    inverse = math.log2((ends[0] - ends[1]) / (ends[1] - ends[2]))
+    gaps = -np.diff(_largest(values, count, times=4)[[count - 1, 2 * count - 1, 4 * count - 1]])
+    need(gaps.min() > 1e-150 * gaps.max(), "x_k > x_2k > x_4k, none by 1e150 times less", gaps)
+    inverse = math.log2(gaps[0] / gaps[1])
     ratio = inverse / math.expm1(inverse * math.log(2)) if inverse else 1 / math.log(2)
     error = ratio * math.sqrt((2 ** (2 * inverse + 1) + 1) / count) / (2 * math.log(2))
     return _index(np.array([inverse]), count, level, error=error)
@@ -227,10 +227,10 @@ def _index(
 
 
 def _sample(values: Values, *, axes: tuple[int, ...]) -> Floats:
-    plain = values.detach().cpu().numpy() if isinstance(values, Tensor) else values
+    plain = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
+    need(plain.size > 0 and plain.dtype.kind in "fiub", "at least 1 value, all real", plain)
     sample = np.asarray(plain, dtype=np.float64)
     need(sample.ndim in axes, f"values with {' or '.join(map(str, axes))} axes", sample.shape)
-    need(sample.size > 0, "at least 1 value", "none")
     need(bool(np.isfinite(sample).all()), "finite values", "nan or infinity")
     return sample
 
@@ -245,7 +245,7 @@ def _largest(values: Values, count: int, times: int, more: int = 0) -> Floats:
 
 def _excesses(values: Values, count: int) -> Floats:
     largest = _largest(values, count, times=1, more=1)
-    need(largest[0] > largest[-1] > 0, "x_1 > x_(k+1) > 0", f"{largest[0]}, {largest[-1]}")
+    need(largest[0] > largest[-1] > 1e-300 * largest[0], "x_1 > x_(k+1) > 1e-300 x_1", largest)
     return np.asarray(np.log(largest[:-1] / largest[-1]))
 
 

@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ def removable(values: Tensor, error: float, *, p: float = 2.0, squared: bool = F
 
 def _curve(values: Tensor, p: float) -> Tensor:
     """Relative errors of removing the 0, 1, …, N smallest, (..., N + 1)."""
-    need(0 < p < math.inf, "0 < p < inf", p)
+    need(0 < p <= 20, "0 < p <= 20 (beyond, powers leave the floats)", p)
     need(values.ndim >= 1 and values.numel() > 0, "values (..., N), not empty", values.shape)
     floats(values=values)
     size = values.detach().double().abs()
@@ -98,10 +99,13 @@ class Law:
     moments: float = math.inf  # E|X|^q is finite exactly for q below
     atom: float = 0.0  # P(X = 0) in a mixture: dataclasses.replace(GAUSSIAN, atom=0.25)
 
+    def __post_init__(self) -> None:
+        need(self.moments > 0, "moments > 0", self.moments)
+        need(0 <= self.atom < 1, "0 <= atom < 1", self.atom)
+
     def limit(self, kept: float, *, q: float = 2.0) -> float:
         """Return G_q(κ), the limit of the q-th *power* of the error; 0 without the q-th moment."""
-        need(0 <= kept <= 1 and q > 0, "0 <= kept <= 1, q > 0", (kept, q))
-        need(0 <= self.atom < 1, "0 <= atom < 1", self.atom)
+        need(0 <= kept <= 1 and 0 < q < math.inf, "0 <= kept <= 1, 0 < q < inf", (kept, q))
         left = float(kept) / (1 - self.atom)
         if left == 0 or left >= 1:
             return float(left == 0)
@@ -109,7 +113,7 @@ class Law:
 
     def removable(self, error: float, *, q: float = 2.0) -> float:
         """Return the share 1-κ at which the error (not its power) has this limit."""
-        need(0 <= error <= 1, "0 <= error <= 1", error)
+        need(0 <= error <= 1 and 0 < q < math.inf, "0 <= error <= 1, 0 < q < inf", (error, q))
         if q >= self.moments or error == 1:
             return 1.0
         gap = lambda removed: self.limit(1 - removed, q=q) - error**q  # noqa: E731
@@ -123,6 +127,7 @@ UNIFORM = Law(lambda k, q: (1 - k) ** (q + 1))
 
 def student(degrees: float) -> Law:
     """Student's t; one degree of freedom is Cauchy."""
+    need(0.1 <= degrees <= 1e20, "0.1 <= degrees <= 1e20", degrees)
     below = lambda k, q: special.betainc(  # noqa: E731
         (q + 1) / 2, (degrees - q) / 2, special.betainccinv(0.5, degrees / 2, k)
     )
@@ -131,6 +136,7 @@ def student(degrees: float) -> Law:
 
 def pareto(tail: float) -> Law:
     """:math:`P(X > x) = x^{-a}` for x >= 1."""
+    need(tail > 0, "tail > 0", tail)
     return Law(lambda k, q: 1 - k ** (1 - q / tail), tail)
 
 
@@ -140,10 +146,15 @@ def law_of(frozen: Any, *, moments: float = math.inf) -> Law:
     >>> round(law_of(stats.t(3), moments=3).limit(0.3) / student(3).limit(0.3), 9)
     1.0
     """
+    need(hasattr(frozen, "dist"), "a frozen law, with its parameters", frozen)
     need(isinstance(frozen.dist, stats.rv_continuous), "a continuous law", frozen.dist.name)
 
     def level(chance: float) -> float:  # log t with P(|X| > t) = chance
-        gap = lambda y: frozen.sf(math.exp(y)) + frozen.cdf(-math.exp(y)) - chance  # noqa: E731
+        def gap(y: float) -> float:
+            return float(frozen.sf(math.exp(y)) + frozen.cdf(-math.exp(y)) - chance)
+
+        ends = gap(-_FAR), gap(_FAR)
+        need(ends[0] >= 0 >= ends[1], "quantiles of |X| from exp(-200) to exp(200)", ends)
         return float(optimize.brentq(gap, -_FAR, _FAR))
 
     def part(y: float, q: float) -> float:  # of E|X|^q at x = exp(y), where power tails are short
@@ -151,16 +162,24 @@ def law_of(frozen: Any, *, moments: float = math.inf) -> Law:
         return math.exp((q + 1) * y + np.logaddexp(frozen.logpdf(x), frozen.logpdf(-x)))
 
     def integral(low: float, high: float, q: float) -> float:
-        return float(integrate.quad(part, low, high, (q,), epsabs=0, epsrel=1e-10, limit=200)[0])
+        ends = sorted({low, high, *(cut for cut in cuts if low < cut < high)})
+        pieces = (
+            integrate.quad(part, a, b, (q,), epsabs=0, epsrel=1e-10, limit=200)[0]
+            for a, b in pairwise(ends)
+        )
+        return float(sum(pieces))
 
     left, right = frozen.support()
-    middle = level(0.5)
+    middle, spread = level(0.5), level(0.25) - level(0.75)
+    need(spread > 1e-9, "quartiles of |X| that differ by more than 1e-9 of them", spread)
+    # Far from 0 the density is a peak that quadrature of the whole range does not see.
+    cuts = [middle + spread * sign * 8.0**j for j in range(12) for sign in (-1, 0, 1)]
     bottom = math.log(max(left, -right, math.exp(middle - 50)))
     top = min(math.log(max(-left, right)), middle + _FAR)
 
     @cache
     def moment(q: float) -> float:
-        total = integral(bottom, middle, q) + integral(middle, top, q)
+        total = integral(bottom, top, q)
         seen = top < middle + _FAR or _FAR * part(top, q) <= 1e-9 * total
         need(seen, f"E|X|^{q:g} < inf, not by a narrow margin; else give moments", moments)
         return total
@@ -188,7 +207,7 @@ def stable_rate(alpha: float, kept: float, count: float) -> float:
     >>> round(stable_rate(1.0, 0.3, 1), 4)
     0.6266
     """
-    need(0 < alpha < 2, "0 < alpha < 2", alpha)
+    need(0 < alpha < 2 and count >= 1, "0 < alpha < 2, count >= 1", (alpha, count))
     constant = math.sqrt(bulk(alpha, kept) / float(stable.squares_median(alpha)))
     return float(constant * float(count) ** (0.5 - 1 / alpha))
 
@@ -196,4 +215,7 @@ def stable_rate(alpha: float, kept: float, count: float) -> float:
 def width_factor(alpha: float, *, smaller: float = 2.0) -> float:
     r"""How many times as many values, :math:`c^{2\alpha/(2-\alpha)}`, for 1/c of the error."""
     need(0 < alpha < 2 and smaller >= 1, "0 < alpha < 2, smaller >= 1", (alpha, smaller))
-    return float(smaller ** (2 * alpha / (2 - alpha)))
+    power = 2 * alpha / (2 - alpha)
+    fits = power * math.log(smaller) < 700
+    need(fits, "smaller^(2 alpha / (2 - alpha)) < exp(700)", (alpha, smaller))
+    return float(smaller**power)

@@ -103,12 +103,13 @@ def ranks(weight: Tensor, kept: Share) -> Removal:
     check_weight(weight)
     rows, columns = weight.shape[-2:]
     rank = kept_count(kept, min(rows, columns))
-    u, s, vh = torch.linalg.svd(weight.detach().double(), full_matrices=False)
+    scale = _scale(weight)
+    u, s, vh = torch.linalg.svd(weight.detach().double() / scale, full_matrices=False)
     pruned = (u[..., :rank] * s[..., None, :rank]) @ vh[..., :rank, :]
-    error = _error(weight, pruned)
+    error = _error(weight.detach().double() / scale, pruned)
     stored = torch.full_like(error, rank * (rows + columns) / (rows * columns))
     removed = torch.full_like(error, (s.shape[-1] - rank) / s.shape[-1])
-    return Removal(pruned.to(weight.dtype), error, removed, stored)
+    return Removal((scale * pruned).to(weight.dtype), error, removed, stored)
 
 
 def _largest(sizes: Tensor, kept: Share) -> Tensor:

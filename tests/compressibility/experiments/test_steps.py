@@ -189,8 +189,11 @@ test_bad_requests_are_refused = refuses(
     (bad(rates={5: [0.0]}), "need 0 < learning_rate < inf"),
     (bad(rates={0: [0.1]}), "need a whole batch >= 1"),
     (bad(seeds=(1,)), "need 2 seeds, one per network"),
+    (bad(seeds=()), "need at least 1 seed"),
     (bad(steps=0), "need a whole steps >= 1"),
     (bad(samples=0), "need a whole samples >= 1"),
     (bad(average=6), "need average <= steps = 5, got 6"),
     (bad(rates={5: [1e30]}), "need a network that does not diverge"),
+    (lambda: measure(start(), orders=0), "need a whole orders >= 1"),
+    (lambda: accuracies(start(), load("digits"), []), "need at least 1 share"),
 )

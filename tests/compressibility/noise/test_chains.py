@@ -116,6 +116,8 @@ test_bad_arguments = refuses(
     (partial(Regression, 0.5, 0), "whole batch"),
     (partial(Regression, 0.5, 2, 1.5), "whole dimension"),
     (partial(Regression, 0.5, 2, label_noise=-1.0), "0 <= label_noise < inf"),
+    (partial(Regression, 0.5, 2, label_noise=1e-200), "1e-100 <= label_noise"),  # its square is 0
+    (partial(Regression, 0.5, 2, label_noise=1e200), "label_noise <= 1e100"),
     (chain(chains=0), "whole chains"),
     (chain(averaged=4), "averaged <= steps"),
     (chain(averaged=2, dimension=3), "averaged <= steps, or 1 if d > 1"),

@@ -127,7 +127,8 @@ test_refusals = refuses(
     (lambda: diagnose(NORMAL.reshape(2, 500), dice("a")), r"values \(N,\), N >= 1000"),
     (lambda: diagnose(NORMAL * math.nan, dice("a")), "finite values"),
     (lambda: diagnose(0 * NORMAL, dice("a")), r"0 at most once in 1000"),
-    (lambda: diagnose(NORMAL, dice("a"), share=0.26), r"1 <= share \* N <= N / 4 = 250, got 260"),
-    (lambda: diagnose(NORMAL, dice("a"), share=0), r"1 <= share \* N"),
+    (lambda: diagnose(NORMAL, dice("a"), share=0.26), r"2 <= share \* N <= N / 4 = 250, got 260"),
+    (lambda: diagnose(NORMAL, dice("a"), share=0.001), r"2 <= share \* N"),
+    (lambda: diagnose(NORMAL + 1j, dice("a")), "real values, got torch.complex128"),
     (lambda: diagnose(NORMAL, dice("a"), level=1), "0 < level < 1"),
 )

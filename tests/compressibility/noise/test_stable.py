@@ -277,6 +277,8 @@ def test_shapes_and_dice():
         assert stable.positive(1.3, shape, dice("shape")).shape == torch.Size(shape)
     assert (stable.positive(2.0, (2, 3), dice("shape")) == torch.ones(2, 3)).all()
     assert stable.density(1.5, torch.ones(2, 3)).shape == (2, 3)
+    assert stable.density(1.5, []).shape == (0,)
+    assert not stable.density(1.5, torch.ones(1, requires_grad=True)).requires_grad
 
 
 test_bad_arguments = refuses(
@@ -299,6 +301,11 @@ test_bad_arguments = refuses(
     (partial(stable.quantile, 1.5, 1.0), "1e-20 <= q"),
     (partial(stable.density, 1.0001, 1.0), "at least 0.001 from it"),
     (partial(stable.squares_median, 1.9999), "at least 0.001 from it"),
+    (partial(stable.squares_median, 0.1), "an index of at least 0.1, got 0.05"),
+    (partial(stable.density, 0.05, 0.0), "an index of at least 0.1"),  # not exact near 0
+    (partial(stable.quantile, 0.05, 1e-19), "an index of at least 0.1"),  # beyond the floats
+    (partial(stable.density, 1.5, 1j), "real numbers"),
+    (partial(stable.characteristic, 1.5, torch.tensor([1 + 1j])), "real numbers"),
     (partial(stable.density, 1.5, math.nan), "finite x"),
     (partial(stable.elliptical, 1.5, 0, 1, dice("bad")), "whole count"),
 )

@@ -369,12 +369,16 @@ test_refusals = refuses(
     (lambda: tails.hill(NORMAL, 100), r"1 \* count <= 99 of N = 100, got 100"),
     (lambda: tails.hill(NORMAL, 0), "a whole count"),
     (lambda: tails.hill(NORMAL, 9, level=0), "0 < level < 1"),
-    (lambda: tails.hill([2.0] * 9, 3), r"x_1 > x_\(k\+1\) > 0"),
-    (lambda: tails.hill([1.0, 0, 0, 0], 2), r"x_1 > x_\(k\+1\) > 0"),
+    (lambda: tails.hill([2.0] * 9, 3), r"x_1 > x_\(k\+1\) > 1e-300 x_1"),
+    (lambda: tails.hill([1.0, 0, 0, 0], 2), r"x_1 > x_\(k\+1\) > 1e-300 x_1"),
+    (lambda: tails.hill([1e300, 1e-320, 1e-321], 2), "1e-300 x_1"),  # was 0
+    (lambda: tails.hill(NORMAL + 1j, 5), "all real"),
+    (lambda: tails.blocks(["1", "2", "3", "4"]), "all real"),
     (lambda: tails.hill(NORMAL.reshape(10, 10), 5), "values with 1 axes"),
     (lambda: tails.moment([2.0, 2.0, 1.0], 2), "x_1 > x_k"),
     (lambda: tails.pickands(NORMAL, 26), r"4 \* count <= 100 of N = 100, got 26"),
     (lambda: tails.pickands([3.0, 3.0, 2.0, 1.0], 1), "x_k > x_2k > x_4k"),
+    (lambda: tails.pickands([1.7e308, 1e-308, 5e-309, 0.0], 1), "1e150 times less"),  # was 0
     (lambda: tails.spectral_exponent(np.eye(5)), "at least 3 eigenvalues above 0, not all equal"),
     (lambda: tails.spectral_exponent(np.outer(NORMAL, NORMAL)), "got 1"),
     (lambda: tails.spectral_exponent(NORMAL), "values with 2 axes"),

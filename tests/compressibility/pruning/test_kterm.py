@@ -302,6 +302,16 @@ def stable_draws(alpha, *shape, name):
     return first * (torch.cos((1 - alpha) * angle) / wait) ** ((1 - alpha) / alpha)
 
 
+@pytest.mark.parametrize("mean", [100.0, 1e4])
+def test_quadrature_of_a_peak_far_from_zero(mean):
+    """Catches a peak that falls between the nodes: a limit above 1, or a division by 0."""
+    high = stats.norm.ppf(0.7)
+    # E[(m + Z)²; Z <= z] = (m² + 1) Φ(z) - (z + 2m) φ(z); nothing lies below 0
+    part = (mean**2 + 1) * 0.7 - (high + 2 * mean) * stats.norm.pdf(high)
+    found = law_of(stats.norm(mean, 1)).limit(0.3)
+    assert found == pytest.approx(part / (mean**2 + 1), abs=1e-8)
+
+
 @pytest.mark.parametrize(("alpha", "kept", "value"), [(1.45, 0.25, 0.13479), (1.2, 0.4, 0.02772)])
 def test_rate_of_stable_values(alpha, kept, value):
     """Catches a constant that is right at α = 1 only, or the exponent of the square."""
@@ -324,8 +334,19 @@ test_refusals = refuses(
     (lambda: errors(torch.ones(0), 0.5), "need values .*not empty"),
     (lambda: errors(torch.tensor([1.0, math.nan]), 0.5), "need finite values"),
     (lambda: errors(torch.ones(3, dtype=torch.int64), 0.5), "need values of dtype"),
-    (lambda: errors(torch.ones(3), 0.5, p=0), "need 0 < p < inf"),
+    (lambda: errors(torch.ones(3), 0.5, p=0), "need 0 < p <= 20"),
+    (lambda: errors(torch.tensor([1.5, 1.0]), 0.5, p=2000), "need 0 < p <= 20"),  # was 0
     (lambda: removable(torch.ones(3), 1.5), "need 0 <= error <= 1"),
+    (lambda: law_of(stats.norm), "need a frozen law"),
+    (lambda: law_of(stats.norm(0, 1e100)), r"quantiles of \|X\| from exp"),
+    (lambda: law_of(stats.norm(0, -1)), r"quantiles of \|X\| from exp"),
+    (lambda: law_of(stats.norm(1e12, 1)), r"quartiles of \|X\| that differ"),
+    (lambda: student(-1), "need 0.1 <= degrees"),
+    (lambda: student(0.01), "need 0.1 <= degrees"),  # its limits were 1
+    (lambda: pareto(0), "need tail > 0"),
+    (lambda: replace(GAUSSIAN, moments=-1), "need moments > 0"),
+    (lambda: UNIFORM.limit(0.5, q=math.inf), "0 < q < inf"),  # was 0
+    (lambda: UNIFORM.removable(0.5, q=-1), "0 < q < inf"),
     (lambda: law_of(stats.binom(2, 0.3)), "need a continuous law, got binom"),
     (lambda: law_of(stats.cauchy()).limit(0.3, q=1), r"need E\|X\|\^1 < inf"),
     (lambda: law_of(stats.t(2)).limit(0.3), r"need E\|X\|\^2 < inf"),
@@ -334,5 +355,8 @@ test_refusals = refuses(
     (lambda: GAUSSIAN.removable(-0.1), "need 0 <= error <= 1"),
     (lambda: kterm.bulk(1.0, 0.0), "need 0 < kept <= 1"),
     (lambda: kterm.stable_rate(2.0, 0.5, 10), "need 0 < alpha < 2"),
+    (lambda: kterm.stable_rate(1.5, 0.5, 0), "count >= 1"),
+    (lambda: kterm.stable_rate(1.5, 0.5, -1), "count >= 1"),
     (lambda: kterm.width_factor(1.0, smaller=0.5), "smaller >= 1"),
+    (lambda: kterm.width_factor(1.999), "< exp"),
 )

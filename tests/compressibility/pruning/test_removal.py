@@ -277,6 +277,15 @@ def test_slopes_of_cauchy_matrices():
     assert math.sqrt(128) * medians[128][1] == pytest.approx(1.01171, rel=0.25)
 
 
+@pytest.mark.parametrize("size", [1e308, 5e-324])
+def test_ranks_of_numbers_at_the_ends_of_the_floats(size):
+    """Catches singular values that overflow: an infinite error of a matrix of rank 1."""
+    weight = torch.full((3, 3), size, dtype=torch.float64)
+    found = ranks(weight, 0.3)
+    assert found.error.item() < 1e-14
+    assert torch.allclose(found.weight / size, torch.ones(3, 3).double())
+
+
 test_refusals = refuses(
     (lambda: magnitude(torch.ones(3), 0.5), "need weight"),
     (lambda: nodes(torch.ones(2, 3), 1.5), "need 0 <= share <= 1"),

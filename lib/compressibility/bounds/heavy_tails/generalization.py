@@ -38,6 +38,7 @@ class Fixed:
 
     def __post_init__(self) -> None:
         whole(weights=self.weights, samples=self.samples, choices=self.choices)
+        need(self.samples < 2**60, "samples < 2**60", self.samples)
         need(0 < self.delta < 1, "0 < delta < 1", self.delta)
         fits, both = 0 < self.resolution <= self.radius < math.inf, (self.resolution, self.radius)
         need(fits, "0 < resolution <= radius < inf", both)

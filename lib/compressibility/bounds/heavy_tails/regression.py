@@ -136,6 +136,8 @@ def _log_growth(regression: Regression, alpha: float) -> float:
 
 def _nodes(regression: Regression, alpha: float) -> Nodes:
     """Return nodes log||Me|| and logarithms of their weights, for powers of ||Me|| up to alpha."""
+    fits = 1e-9 <= regression.rate <= 1e100  # beyond, floats do not tell the drift
+    need(fits, "1e-9 <= rate <= 1e100", regression.rate)
     step = regression.rate / regression.batch
     x, weights = _chi_square(regression.batch, 2 * alpha, 1 / step)
     square = np.square(1 - step * x)

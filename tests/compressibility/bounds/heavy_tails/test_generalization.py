@@ -138,6 +138,7 @@ def test_any_number_of_weights():
 test_refusals = refuses(
     (lambda: replace(SMALL, weights=0), "weights >= 1"),
     (lambda: replace(SMALL, samples=1.5), "samples >= 1"),
+    (lambda: replace(SMALL, samples=10**400), r"samples < 2\*\*60"),
     (lambda: replace(SMALL, choices=0), "choices >= 1"),
     (lambda: replace(SMALL, delta=1), "0 < delta < 1"),
     (lambda: replace(SMALL, resolution=2.0), "0 < resolution <= radius < inf"),

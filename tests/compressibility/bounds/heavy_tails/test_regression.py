@@ -219,6 +219,8 @@ test_refusals = refuses(
     (lambda: Regression(1.0, 1, 1, -1), "0 <= label_noise"),
     (lambda: growth(Regression(1.0, 1, 1), -1), "0 <= alpha <= 1024"),
     (lambda: tail_index(Regression(0.5, 1, 1, label_noise=0)), "label_noise > 0"),
+    (lambda: tail_index(Regression(1e-17, 2, 1)), "1e-9 <= rate"),  # no drift in floats
+    (lambda: growth(Regression(1e160, 2, 3), 2), "rate <= 1e100"),
     (lambda: tail_index(Regression(2.7, 2, 1)), r"E log \|\|Me\|\| < 0"),
     (lambda: tail_index(Regression(0.1, 1000, 1)), "a tail index below 1024"),
     (lambda: second_moment(Regression(0.6, 3, 6)), r"rate < 2b/\(b\+d\+1\) = 0.6"),
