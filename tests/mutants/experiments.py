@@ -67,8 +67,8 @@ MUTANTS = [
     Mutant(
         "steps down cannot be seen",
         "compressibility.experiments.ladder",
-        "self.over(upper, lower) < -_ROUNDING",
-        "self.over(upper, lower) < -1 / _ROUNDING",
+        "torch.cat(down).cpu(), _ROUNDING",
+        "torch.cat(down).cpu(), 1 / _ROUNDING",
         f"{LADDER}::test_steps_down_sees_every_rung_and_place",
     ),
     Mutant(

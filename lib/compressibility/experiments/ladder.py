@@ -16,7 +16,7 @@ from torch import Tensor
 
 from compressibility.bounds.wide_networks import LayerFacts, Seen, block_bound, wide_bound
 from compressibility.checks import need
-from compressibility.estimates import Estimate, exact
+from compressibility.estimates import Estimate, exceptions
 from compressibility.experiments.sweep import compress_part
 from compressibility.models.activations import identity
 from compressibility.models.layers import Block, Layer
@@ -55,8 +55,8 @@ class Ladder:
         mean: measured and before are means over the same throws, the others exact numbers.
         """
         chain = steps or [step for step in pairwise(self.rungs) if step[1] != "exact"]
-        down = [self.over(upper, lower) < -_ROUNDING for lower, upper in chain]
-        return exact(sum(int(step.sum()) for step in down), sum(step.numel() for step in down))
+        down = [self.over(lower, upper).flatten() for lower, upper in chain]
+        return exceptions(torch.cat(down).cpu(), _ROUNDING)
 
     def over(self, upper: str, lower: str) -> Tensor:
         """Decimal logarithm of a rung over another; 0 where both damages are zero."""

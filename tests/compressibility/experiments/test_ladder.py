@@ -201,3 +201,10 @@ def test_what_has_no_ladder_is_refused():
         made = compress_wide(layer, x, PRUNING, dice()[0])
         with pytest.raises(ValueError, match="need"):
             climb(layer, x, cut, made, phi=torch.tanh)
+
+
+def test_a_rung_that_is_no_number_is_no_step_up() -> None:
+    """Catches NaN that is counted as a step that does not go down: the claim would hold."""
+    rungs = {"measured": torch.zeros(3), "printed": torch.tensor([1.0, torch.nan, 1.0])}
+    with pytest.raises(ValueError, match="numbers, got nan"):
+        Ladder(rungs).steps_down()
