@@ -202,7 +202,7 @@ def scale(row: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     numbers = [x for x in (*region, *interval, row["value"]) if x is not None]
     least, most = min(numbers), max(numbers)
-    raw = most / 5 - least / 5 or abs(most) or 1.0
+    raw = max(most / 5 - least / 5 or abs(most) or 1.0, 1e-300)  # no finer: floats end
     unit = 10.0 ** math.floor(math.log10(raw)) or raw
     step = unit * next((m for m in (1, 2, 5) if m * unit >= raw), 10)
     # Room beyond all that is drawn, but none across zero.

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup, Tag
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from studies.page.claims import ICONS, KINDS, MIME, Claim, Group, claim, claims, scale, table
@@ -166,6 +166,7 @@ def test_written_ends_agree_with_the_verdict() -> None:
 
 
 @given(st.floats(allow_nan=False), st.floats(allow_nan=False, allow_infinity=False))
+@example(0.0, 5e-324)  # nothing finer
 def test_any_claim_can_be_shown(low: float, value: float) -> None:
     """A number that text, table or JSON cannot take."""
     bundle = claims(
