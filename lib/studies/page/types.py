@@ -77,18 +77,6 @@ _Inside = Annotated[
 Probability = _Inside
 Share = _Inside
 TailIndex = Annotated[float, Field(gt=0, le=2), Wanted("a number with 0 < {name} ≤ 2")]
-TailIndices = Annotated[
-    list[TailIndex],
-    Field(min_length=1),
-    AfterValidator(_increasing),
-    Wanted("an increasing list of numbers with 0 < number ≤ 2, such as [1.5, 1.8]"),
-]
-Rates = Annotated[
-    list[PositiveFloat],
-    Field(min_length=1),
-    AfterValidator(_increasing),
-    Wanted("an increasing list of finite numbers > 0, such as [0.01, 0.1]"),
-]
 Widths = Annotated[
     list[PositiveInt],
     Field(min_length=1),

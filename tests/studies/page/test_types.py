@@ -30,7 +30,6 @@ VALUES: dict[str, tuple[list[Any], list[Any]]] = {
         [1e-6, 0.999999, 1 - 1e-6],
         [0, 1, 1.5, -0.1, math.nan, math.inf, "0.5", True, 1 - 2**-53, 9e-7],
     ),
-    "Rates": ([[0.01, 3.0]], [[], [0.0], [0.2, 0.1], [math.inf], 0.1]),
     "RegressionData": (["diabetes", "california_housing"], ["digits", "mnist"]),
     "Samples": ([2], [1]),
     "Seeds": ([[0, 7], [2**63 - 1, 0]], [[0], [1, 1], [-1, 0], [0, 1.0], [0, 2**63]]),
@@ -40,7 +39,6 @@ VALUES: dict[str, tuple[list[Any], list[Any]]] = {
         [[0.7, 0.3], [0.5, 0.5], [0.0], [1.0], [math.nan], [0.5, math.nan], [], 0.5],
     ),
     "TailIndex": ([0.1, 2.0], [0.0, 2.3, math.nan, math.inf]),
-    "TailIndices": ([[1.5], [0.5, 2.0]], [[], [0.0], [1.5, 1.2], [2.1], 1.5]),
     "Widths": ([[64], [128, 64]], [[], [0], [64.0], 64, "[64]", (64, 128), [True]]),
 }
 GOOD, BAD = (
