@@ -72,12 +72,19 @@ def width_panels(
     return fig
 
 
-def width_axis(ax: Axes, widths: Sequence[int]) -> None:
-    """Write plain numbers at the ends and near the middle of a logarithmic axis."""
+def width_axis(ax: Axes, widths: Sequence[float]) -> None:
+    """Write plain numbers, widths or rates, at the ends and near the middle of a logarithmic axis.
+
+    Those at the ends stay inside, where those of a neighboring panel do not touch them.
+    """
     centre = widths[0] * widths[-1]  # of the logarithms, twice
     middle = min(widths, key=lambda width: abs(math.log(width**2 / centre)))
     ticks = sorted({widths[0], middle, widths[-1]})
-    ax.set_xticks(ticks, [f"{tick:d}" for tick in ticks])
+    ax.set_xticks(ticks, [f"{tick:.2g}" if tick < 1 else f"{tick:g}" for tick in ticks])
+    labels = ax.get_xticklabels()
+    if len(labels) > 1:  # a panel above others has none
+        labels[0].set_horizontalalignment("left")
+        labels[-1].set_horizontalalignment("right")
     ax.minorticks_off()
 
 

@@ -67,6 +67,13 @@ def test_axis_has_few_plain_ticks():
     """Catches powers of ten in the place of widths, ticks on one another, and a tick twice."""
     _, ax = plt.subplots()
     ax.set_xscale("log")
-    for widths, ticks in (([20, 100, 500, 980], ["20", "100", "980"]), ([50], ["50"])):
+    cases = (
+        ([20, 100, 500, 980], "20 100 980"),
+        ([50], "50"),
+        ([0.05, 0.2, 0.7], "0.05 0.2 0.7"),
+    )
+    for widths, ticks in cases:
         width_axis(ax, widths)
-        assert [tick.get_text() for tick in ax.get_xticklabels()] == ticks
+        assert [tick.get_text() for tick in ax.get_xticklabels()] == ticks.split()
+    sides = [tick.get_horizontalalignment() for tick in ax.get_xticklabels()]
+    assert sides == ["left", "center", "right"]
