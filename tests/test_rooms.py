@@ -30,7 +30,7 @@ NOTEBOOKS = {
     *("nbclient", "nbformat", "papermill", "sphinx", "studies"),
 }
 # Of four papers one is in: at its density before (8.3k lines) the library would end at 30k.
-LINES = 6540
+LINES = 7300
 # More is a missing concept; a function that takes more is missing a value.
 MODULE_LINES = 260
 ARGUMENTS = 7

@@ -1,0 +1,1 @@
+"""Injected noise: particles and steps (``chaos``); few units hold all (``certificates``)."""
