@@ -72,6 +72,26 @@ def mean(values: ArrayLike, *, level: float = 0.99, log: bool = False) -> Estima
     return Estimate(value, low, high, sample.size, float(level))
 
 
+def median(values: ArrayLike, *, level: float = 0.99) -> Estimate:
+    r"""Median of independent values, with an interval between two of them, for any law.
+
+    .. math:: [v_{(r)}, v_{(n + 1 - r)}], \qquad
+              r = \max \{ j : P(B < j) \le (1 - \text{level}) / 2 \},
+              \quad B \sim \mathrm{Bin}(n, \tfrac12)
+
+    of the sorted values, r ≥ 1. It covers at least as often as its level says; .99 needs 8 values.
+
+    >>> median([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 100.0])
+    Estimate(value=4.5, low=1.0, high=100.0, n=8, level=0.99)
+    """
+    sample = _finite("values", values, ndim=1)
+    _check_level(level)
+    rank = int(stats.binom.ppf((1 - level) / 2, max(1, sample.size), 0.5))
+    need(rank >= 1, f"enough values for level {level}", sample.size)
+    low, high = np.sort(sample)[[rank - 1, -rank]].tolist()
+    return Estimate(float(np.median(sample)), low, high, sample.size, float(level))
+
+
 def slope(x: ArrayLike, ys: ArrayLike, *, level: float = 0.99) -> Estimate:
     r"""Mean least-squares slope over independent rows, with Student's t interval over the rows.
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from compressibility.estimates import Estimate, exact, exceptions, mean, share, slope, worst
+from compressibility.estimates import Estimate, exact, exceptions, mean, median, share, slope, worst
 from tests.compressibility.helpers import refuses
 
 
@@ -37,6 +37,17 @@ def test_geometric_mean_by_hand():
     logs = [math.log10(got.low), math.log10(got.high)]
     assert logs == pytest.approx([plain.low, plain.high], rel=1e-12)
     assert mean([1e-300] * 3, log=True).low == pytest.approx(1e-300, rel=1e-12)
+
+
+def test_median_covers():
+    """Catches ranks that are one too tight, or too wide, and a mean: exact binomial sums."""
+    for n in (8, 15, 40):
+        found = median(np.arange(1.0, n + 1) ** 2)
+        low, high = math.isqrt(int(found.low)), math.isqrt(int(found.high))
+        assert low + high == n + 1
+        assert 1 - 2 * stats.binom.cdf(low - 1, n, 0.5) >= 0.99
+        assert 1 - 2 * stats.binom.cdf(low, n, 0.5) < 0.99
+        assert found.value == np.median(np.arange(1.0, n + 1) ** 2)
 
 
 def test_slope_is_scipys_row_by_row():
@@ -87,6 +98,7 @@ def test_fields_are_plain_numbers():
     values = np.array([1.0, 2.0], dtype=np.float32)
     for got in (
         mean(values),
+        median([*values] * 4),
         slope(values, [values, values]),
         share(np.int64(1), np.int64(3)),
         exact(np.float64(2.0), np.int64(3)),
@@ -102,6 +114,10 @@ test_bad_arguments_are_named = refuses(
     (lambda: mean([[1.0, 2.0]]), r"need values with 1 axes, got shape \(1, 2\)"),
     (lambda: mean([1.0, math.nan]), "need finite values"),
     (lambda: mean([1.0, 2.0], level=1.0), "need 0 < level < 1, got 1.0"),
+    (lambda: median([1.0, 2.0]), "enough values for level 0.99, got 2"),
+    (lambda: median([1.0, math.inf]), "need finite values"),
+    (lambda: median(np.ones((9, 9))), "need values with 1 axes"),
+    (lambda: median([1.0] * 9, level=1.0), "need 0 < level < 1, got 1.0"),
     (lambda: slope([1.0, 1.0], [[0.0, 1.0]] * 2), "need at least 2 different x"),
     (lambda: slope([1.0, 2.0], [[0.0] * 3] * 2), r"need ys of shape \(rows, 2\)"),
     (lambda: slope([1.0, 2.0], [[0.0, 1.0]]), "need at least 2 values"),

@@ -1,4 +1,7 @@
-"""Mutants: small faults put into the library, each of which one unit test has to notice."""
+"""Mutants: small faults put into the library, each of which one unit test has to notice.
+
+A list names the pages whose claims are about a module's formulas in ``PAGES``, module → pages.
+"""
 
 from __future__ import annotations
 
@@ -13,3 +16,4 @@ class Mutant(NamedTuple):
     old: str
     new: str
     test: str  # a pytest node id: "tests/compressibility/pruning/test_draws.py::test_mean"
+    pages: tuple[str, ...] = ()  # whose claims may notice it; by default those of the module

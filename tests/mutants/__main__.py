@@ -4,6 +4,9 @@
 folder.  First all tests run on the library as it is.  Then each mutant runs in a fork of this
 process, which has loaded the libraries already: the fork forgets the project's modules, and finds
 the changed text in place of the module's file.  Only a failed test is a kill.
+
+``make mutants-claims`` or ``python -m tests.mutants --claims [MODULE …]``: which claim notices it,
+by the code of the mutant's pages in place of its test (see ``_pages.py``).
 """
 
 from __future__ import annotations
@@ -15,10 +18,12 @@ import os
 import pkgutil
 import signal
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import CodeType
+from typing import IO
 
 import pytest
 
@@ -73,24 +78,44 @@ def run_tests(*tests: str) -> int:
     return int(pytest.main(["-x", "-q", *quiet, *tests]))
 
 
-def start(mutant: Mutant) -> int:
-    """Run the mutant's test in a fork; return the fork's number."""
+def start(mutant: Mutant, work: Callable[[Mutant], int], seconds: int, said: IO[str]) -> int:
+    """Do the work on the mutant in a fork, whose exit code it returns; return the fork's number."""
     sys.stdout.flush()
     pid = os.fork()
     if pid:
         return pid
     code = 99  # neither a pass nor a failed test, whatever happens here
     try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os.dup2(1, 2)
-        signal.alarm(SECONDS)
+        os.dup2(said.fileno(), 1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        signal.alarm(seconds)
         for name in list(sys.modules):
             if name.partition(".")[0] in PROJECT:
                 del sys.modules[name]
-        sys.meta_path.insert(0, _Text(mutant))  # type: ignore[arg-type]
-        code = run_tests(mutant.test)
+        if mutant.old:
+            sys.meta_path.insert(0, _Text(mutant))  # type: ignore[arg-type]
+        code = work(mutant)
+        sys.stdout.flush()
     finally:
         os._exit(code)
+
+
+def outcomes(
+    mutants: Sequence[Mutant], work: Callable[[Mutant], int], seconds: int
+) -> Iterator[tuple[Mutant, int, str]]:
+    """Each mutant with the exit code of its fork and the last line that it printed."""
+    waiting, running = [*mutants][::-1], dict[int, tuple[Mutant, IO[str]]]()
+    while waiting or running:
+        while waiting and len(running) < AT_A_TIME:
+            mutant, said = waiting.pop(), tempfile.TemporaryFile("w+")
+            running[start(mutant, work, seconds, said)] = mutant, said
+        pid, status = os.wait()
+        if pid in running:
+            mutant, said = running.pop(pid)
+            with said:
+                said.seek(0)
+                last = (said.read().splitlines() or [""])[-1]
+            yield mutant, os.waitstatus_to_exitcode(status), last
 
 
 def run(mutants: Sequence[Mutant]) -> int:
@@ -103,16 +128,8 @@ def run(mutants: Sequence[Mutant]) -> int:
     if good and run_tests(*dict.fromkeys(mutant.test for mutant in good)) != 0:
         print("the tests do not pass without mutants")
         return 1
-    waiting, running, survivors = good[::-1], dict[int, Mutant](), []
-    while waiting or running:
-        while waiting and len(running) < AT_A_TIME:
-            mutant = waiting.pop()
-            running[start(mutant)] = mutant
-        pid, status = os.wait()
-        if pid not in running:
-            continue
-        mutant = running.pop(pid)
-        code = os.waitstatus_to_exitcode(status)
+    survivors = []
+    for mutant, code, _ in outcomes(good, lambda mutant: run_tests(mutant.test), SECONDS):
         if code == 0:
             survivors.append(mutant)
         elif code == -signal.SIGALRM:
@@ -129,13 +146,52 @@ def run(mutants: Sequence[Mutant]) -> int:
     return int(bool(survivors or wrong))
 
 
-def gather(modules: Sequence[str]) -> list[Mutant]:
+def run_claims(lists: Mapping[str, Sequence[Mutant]]) -> int:
+    """Print which claim notices each mutant that has pages; 0 if those hold without mutants."""
+    from tests.mutants import _pages  # what builds the book takes seconds to load
+
+    lists = {name: [m for m in mutants if m.pages] for name, mutants in lists.items()}
+    names = dict.fromkeys(page for mutants in lists.values() for m in mutants for page in m.pages)
+    pages = {name: _pages.load(name) for name in names}
+
+    def work(mutant: Mutant) -> int:
+        return _pages.judge(pages[name] for name in mutant.pages)
+
+    plain = [Mutant(name, "", "", "", "", (name,)) for name in pages]
+    if wrong := [(m.name, code, said) for m, code, said in outcomes(plain, work, 600) if code]:
+        for name, code, said in wrong:
+            print(f"{name} does not hold without mutants: exit code {code} {said}")
+        return 1
+    for name, mutants in lists.items():
+        print(f"\n## {name}\n\n| mutant | unit test | claim |\n| --- | --- | --- |")
+        codes = []
+        for mutant, code, said in outcomes(mutants, work, 600):
+            codes.append(code)
+            words = {0: "—", _pages.FAILS: said, _pages.RAISES: f"error: {said}"}
+            claim = words.get(code, f"— (exit code {code}: {said})")
+            print(f"| {mutant.name} | {mutant.test.rpartition('::')[2]} | {claim} |", flush=True)
+        claims, cells = codes.count(_pages.FAILS), codes.count(_pages.RAISES)
+        print(f"\n{claims + cells} of {len(codes)} noticed, {cells} of them by a cell that raises")
+    return 0
+
+
+def gather(modules: Sequence[str]) -> dict[str, list[Mutant]]:
     """The mutants of these modules; by default of all that lie in this folder."""
     here = tests.mutants.__name__
     found = [f"{here}.{module.name}" for module in pkgutil.iter_modules(tests.mutants.__path__)]
-    lists = [name for name in found if not name.rpartition(".")[2].startswith(("_", "test_"))]
-    return [m for name in modules or lists for m in importlib.import_module(name).MUTANTS]
+    names = [name for name in found if not name.rpartition(".")[2].startswith(("_", "test_"))]
+    lists = {name: importlib.import_module(name) for name in modules or names}
+    return {
+        name: [
+            mutant._replace(pages=mutant.pages or getattr(module, "PAGES", {}).get(mutant.module, ()))
+            for mutant in module.MUTANTS
+        ]
+        for name, module in lists.items()
+    }
 
 
 if __name__ == "__main__":
-    sys.exit(run(gather(sys.argv[1:])))
+    asked = [name for name in sys.argv[1:] if name != "--claims"]
+    if "--claims" in sys.argv:
+        sys.exit(run_claims(gather(asked)))
+    sys.exit(run([mutant for mutants in gather(asked).values() for mutant in mutants]))

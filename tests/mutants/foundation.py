@@ -46,6 +46,20 @@ MUTANTS = [
         f"{ESTIMATES}::test_mean_is_scipys",
     ),
     Mutant(
+        "a mean for the median",
+        "compressibility.estimates",
+        "np.median(sample)",
+        "np.mean(sample)",
+        f"{ESTIMATES}::test_median_covers",
+    ),
+    Mutant(
+        "an interval one rank too tight",
+        "compressibility.estimates",
+        "[[rank - 1, -rank]]",
+        "[[rank, -rank - 1]]",
+        f"{ESTIMATES}::test_median_covers",
+    ),
+    Mutant(
         "worst goes by the value",
         "compressibility.estimates",
         "key=lambda one: one.low",

@@ -15,6 +15,7 @@ UNION = f"{SPARSE}::test_the_union_fails_with_delta"
 SMALLEST = f"{SPARSE}::test_smallest_problems_below_one"
 TWICE = f"{SPARSE}::test_not_pruned_costs_the_absolute_error_twice"
 BEST = f"{SPARSE}::test_best_resolution_beats_a_grid"
+PAGES = {REGRESSION: ("heavy-tails/plain-sgd",), GAP: ("heavy-tails/generalization",)}
 
 MUTANTS = [
     Mutant(

@@ -27,6 +27,7 @@ MOVED = f"{WIDTHS}::test_drift_is_attained"
 CLOSED = f"{WIDTHS}::test_error_bound_at_one"
 SHARES = f"{WIDTHS}::test_shares_are_those_of_the_reference_protocol"
 GAUSS = f"{WIDTHS}::test_gaussian_shares"
+FUNCTION = f"{WIDTHS}::test_change_of_the_function"
 
 TABLE = (
     (
@@ -284,18 +285,53 @@ TABLE = (
         GAUSS,
     ),
     (
-        "a mean for the median",
+        "a conditional mean",
         CERTIFICATES,
-        "np.median(sample)",
-        "np.mean(sample)",
-        f"{WIDTHS}::test_median_covers",
+        "kterm.bulk(alpha, kept, lost)",
+        "kterm.bulk(alpha, kept, lost) / (1 - kept)",
+        FUNCTION,
     ),
     (
-        "an interval one rank too tight",
+        "κ as removed from f",
         CERTIFICATES,
-        "[[rank - 1, -rank]]",
-        "[[rank, -rank - 1]]",
-        f"{WIDTHS}::test_median_covers",
+        "kterm.bulk(alpha, kept, lost)",
+        "kterm.bulk(alpha, 1 - kept, lost)",
+        FUNCTION,
+    ),
+    (
+        "what pruning adds is what it takes",
+        CERTIFICATES,
+        "kterm.bulk(alpha, kept, lost)",
+        "-kterm.bulk(alpha, kept, lost)",
+        FUNCTION,
+    ),
+    (
+        "kept units for removed ones",
+        CERTIFICATES,
+        "kterm.bulk(alpha, kept, lost)",
+        "kterm.bulk(alpha, 1e-9, lost) - kterm.bulk(alpha, kept, lost)",
+        FUNCTION,
+    ),
+    (
+        "h(0) forgotten",
+        CERTIFICATES,
+        "values = h(torch.zeros_like(at)) - (h(at)",
+        "values = -(h(at)",
+        FUNCTION,
+    ),
+    (
+        "a unit is one-sided",
+        CERTIFICATES,
+        "(h(at) + h(-at)) / 2",
+        "h(at)",
+        FUNCTION,
+    ),
+    (
+        "a scale in the threshold only",
+        CERTIFICATES,
+        "at = scale * torch",
+        "at = torch",
+        f"{FUNCTION}_is_that_of_wide_networks",
     ),
 )
 

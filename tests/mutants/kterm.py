@@ -13,6 +13,7 @@ CLOSED = f"{ERRORS}::test_quadrature_against_closed_forms"
 CAUCHY = f"{ERRORS}::test_rate_of_cauchy_values"
 LITERAL = f"{PRUNED}::test_against_literal_prunings"
 EQUAL = f"{PRUNED}::test_equality_of_all_three"
+PAGES = {KTERM: ("heavy-tails/few-numbers",), REMOVAL: ("heavy-tails/three-prunings",)}
 
 MUTANTS = [
     Mutant(

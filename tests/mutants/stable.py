@@ -7,6 +7,7 @@ LAWS, CHAINS = f"{ROOM}.stable", f"{ROOM}.chains"
 TESTS = "tests/compressibility/noise/test_stable.py"
 RUNS = "tests/compressibility/noise/test_chains.py"
 LITERAL = f"{RUNS}::test_equal_in_law_to_literal_sgd"
+PAGES = {LAWS: ("heavy-tails/few-numbers",), CHAINS: ("heavy-tails/plain-sgd",)}
 
 STABLE = (
     Mutant(

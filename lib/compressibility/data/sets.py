@@ -68,6 +68,17 @@ class Dataset:
             scale=self.scale * divisor,
         )
 
+    def against_rest(self, label: int = 0) -> Dataset:
+        """Return a copy with two classes: this one is 0, all others are 1.
+
+        >>> load("digits").against_rest(7).outputs
+        2
+        """
+        need(self.task == "classification", "a task of classification", self.task)
+        need(0 <= label < self.outputs, f"0 <= label < {self.outputs}", label)
+        train, test = ((t != label).long() for t in (self.train_targets, self.test_targets))
+        return replace(self, train_targets=train, test_targets=test, outputs=2)
+
 
 def load(
     name: str,

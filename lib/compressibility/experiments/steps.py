@@ -9,7 +9,7 @@ their column ``network`` joins them: ``grid.cells.merge(measure(grid.network))``
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
@@ -102,12 +102,15 @@ def train_grid(
     alive = cells.diverged.isna()
     need(bool(alive.any()), "a network that does not diverge", cells.diverged.tolist())
     cells["network"] = (alive.cumsum() - 1).where(alive, -1)
-    network, averaged = (_like(start, map(torch.cat, zip(*s, strict=True))) for s in stacks)
-    members = [network.member(e) for e in range(network.networks)]
+    network, averaged = (
+        start.like([torch.cat(some) for some in zip(*stack, strict=True)]).requires_grad_(False)
+        for stack in stacks
+    )
+    members = map(network.member, range(network.networks))
     losses = [functional.cross_entropy(one(x)[0], y).item() for one in members]
     cells.loc[alive, "train_loss"] = losses
-    cells.loc[alive, "train_accuracy"] = [accuracy(one(x)[0], y).item() for one in members]
-    cells.loc[alive, "test_accuracy"] = _tested(network, problem)
+    cells.loc[alive, "train_accuracy"] = tested(network, x, y)
+    cells.loc[alive, "test_accuracy"] = tested(network, problem.test_inputs, problem.test_targets)
     return Grid(cells, network, averaged)
 
 
@@ -171,10 +174,11 @@ def accuracies(network: Network, problem: Dataset, removed: Sequence[Share]) -> 
         for share in removed:
             found = [prune(weight, 1 - decimal(share)) for weight in inner]
             stored = sum(f.stored_share.cpu() * n for f, n in zip(found, sizes, strict=False))
-            pruned = _like(network, [*(f.weight for f in found), head])
+            pruned = network.like([*(f.weight for f in found), head])
             columns = {"pruning": name, "removed": float(share), "network": range(len(head))}
             columns |= {"stored": (stored + sizes[-1]) / sum(sizes)}
-            frames.append(pd.DataFrame(columns | {"test_accuracy": _tested(pruned, problem)}))
+            seen = tested(pruned, problem.test_inputs, problem.test_targets)
+            frames.append(pd.DataFrame(columns | {"test_accuracy": seen}))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -189,13 +193,15 @@ def _shuffled(estimate: Callable[[Tensor], tails.TailIndex], values: Tensor, ord
     return median(estimate(values[order]).value for order in drawn)
 
 
-def _like(network: Network, weights: Iterable[Tensor]) -> Network:
-    found = Network(list(weights), size=network.size, activation=network.activation.name)
-    return found.requires_grad_(False)
+def tested(network: Network, inputs: Tensor, targets: Tensor) -> list[float]:
+    """Return each network's accuracy on samples, (N, features) and (N,), from any device.
 
-
-def _tested(network: Network, problem: Dataset) -> list[float]:
-    """Accuracy of each network on the test samples."""
+    >>> from compressibility.models.network import mlp
+    >>> tested(mlp([2, 1], seeds=[0, 1]), torch.ones(3, 2), torch.tensor([0, 0, 0]))
+    [1.0, 1.0]
+    """
     device = network.weights[0].device
-    x, y = problem.test_inputs.to(device), problem.test_targets.to(device)
-    return [accuracy(network.member(e)(x)[0], y).item() for e in range(network.networks)]
+    x, y = torch.split(inputs.to(device), 8192), targets.to(device)
+    members = (network.member(e) for e in range(network.networks))
+    with torch.no_grad():
+        return [accuracy(torch.cat([one(some)[0] for some in x]), y).item() for one in members]

@@ -54,7 +54,8 @@ class MeanField(Network):
         radius = float(torch.linalg.vector_norm(inputs.double(), dim=-1).max())
         return outer * max(1.0, radius, 4 / (3 * math.sqrt(3)) * radius**2)
 
-    def _with(self, weights: Sequence[Tensor]) -> MeanField:
+    def like(self, weights: Sequence[Tensor]) -> MeanField:
+        """Return networks of other weights, as frozen as these."""
         return MeanField(weights, activation=self.activation.name)
 
 

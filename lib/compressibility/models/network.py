@@ -106,13 +106,18 @@ class Network(nn.Module):
 
     def member(self, e: int) -> Network:
         """Return a copy of one network, as a batch of one."""
-        self._check_member(e)
-        return self._with([w[e : e + 1] for w in self.weights])
+        return self.members([e])
+
+    def members(self, those: Sequence[int]) -> Network:
+        """Return a copy of some networks."""
+        for e in those:
+            self._check_member(e)
+        return self.like([w[list(those)] for w in self.weights])
 
     def repeated(self, times: int) -> Network:
         """Return a copy with each network ``times`` times in a row: room for as many throws."""
         whole(times=times)
-        return self._with([w.repeat_interleave(times, 0) for w in self.weights])
+        return self.like([w.repeat_interleave(times, 0) for w in self.weights])
 
     def with_weight(self, at: int, weight: Tensor) -> Network:
         """Return a copy in which ``weight``, of its shape and dtype, stands for that layer's."""
@@ -121,7 +126,7 @@ class Network(nn.Module):
         for kind in ("shape", "dtype", "device"):
             is_, got = getattr(old, kind), getattr(weight, kind)
             need(got == is_, f"weight of {kind} {is_}", got)
-        return self._with([weight if index == at else w for index, w in enumerate(self.weights)])
+        return self.like([weight if index == at else w for index, w in enumerate(self.weights)])
 
     def as_sequential(self, e: int) -> nn.Sequential:
         """Return a copy of one network as torch's own layers.
@@ -137,7 +142,8 @@ class Network(nn.Module):
             modules += [_module(weight), Activation(self.activation.name)]
         return nn.Sequential(*modules[:-1])
 
-    def _with(self, weights: Sequence[Tensor]) -> Network:
+    def like(self, weights: Sequence[Tensor]) -> Network:
+        """Return networks of other weights, else as these."""
         return Network(weights, size=self.size, activation=self.activation.name)
 
     def _is_convolution(self, at: int) -> bool:

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy import integrate, optimize, special, stats
 from torch import Tensor
 
@@ -187,13 +188,16 @@ def law_of(frozen: Any, *, moments: float = math.inf) -> Law:
     return Law(lambda k, q: integral(bottom, level(k), q) / moment(q), moments)
 
 
-def bulk(alpha: float, kept: float) -> float:
-    r"""Return :math:`b(\kappa) = E[X^2; |X| \le t]` with :math:`P(|X| > t) = \kappa`, X stable."""
+def bulk(alpha: float, kept: float, of: Callable[[NDArray[np.float64]], Any] = np.square) -> float:
+    r"""Return :math:`b(\kappa) = E[X^2; |X| \le t]` with :math:`P(|X| > t) = \kappa`, X stable.
+
+    Or that of another even function, of its values at many x.
+    """
     need(0 < kept <= 1, "0 < kept <= 1", kept)
     end = math.log1p(float(stable.quantile(alpha, 1 - kept / 2)))
     nodes, weights = np.polynomial.legendre.leggauss(200)
     x = np.expm1(end / 2 * (nodes + 1))
-    return float(end * (weights * x**2 * (1 + x)) @ np.asarray(stable.density(alpha, x)))
+    return float(end * (weights * of(x) * (1 + x)) @ np.asarray(stable.density(alpha, x)))
 
 
 def stable_rate(alpha: float, kept: float, count: float) -> float:

@@ -25,7 +25,7 @@ from torch import Tensor
 from compressibility.checks import Share, need
 from compressibility.models.maps import power_of_two
 from compressibility.pruning.draws import check_weight
-from compressibility.pruning.kterm import kept_count
+from compressibility.pruning.kterm import kept_count, removable
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +88,26 @@ def nodes(weight: Tensor, kept: Share) -> Removal:
     norms = torch.linalg.vector_norm(weight.detach().double() / _scale(weight), dim=-2)
     mask = _largest(norms, kept)
     pruned = torch.where(mask.unsqueeze(-2), weight.detach(), 0.0)
+    return Removal(pruned, _error(weight, pruned), _removed(mask), mask.double().mean(-1))
+
+
+def rows_within(weight: Tensor, error: float) -> Removal:
+    r"""Remove the smallest rows, as many as a *squared* error allows: the tables of [W].
+
+    .. math:: \max\Bigl\{ m : \sum_{j \le m} \|w_{(j)}\|^2 \le \varepsilon \|W\|^2 \Bigr\}
+
+    [W] is cited in ``noise.injection``. A row is what enters a unit; ties keep the lowest index.
+
+    >>> found = rows_within(torch.tensor([[3.0], [-1.0], [9.0], [3.0]]), 0.1)
+    >>> found.weight.flatten().tolist(), found.removed_share.item()
+    ([3.0, 0.0, 9.0, 0.0], 0.5)
+    """
+    check_weight(weight)
+    squares = (weight.detach().double() / _scale(weight)).square().sum(-1)
+    share, total = removable(squares, error, p=1), squares.shape[-1]
+    place = squares.argsort(dim=-1, descending=True, stable=True).argsort(-1)
+    mask = place < total - (share * total).round().unsqueeze(-1)
+    pruned = torch.where(mask.unsqueeze(-1), weight.detach(), 0.0)
     return Removal(pruned, _error(weight, pruned), _removed(mask), mask.double().mean(-1))
 
 

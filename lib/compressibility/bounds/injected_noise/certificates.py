@@ -15,17 +15,18 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
 from compressibility.bounds.injected_noise.chaos import tail_sup
-from compressibility.checks import Share, decimal, floats, need, not_negative, whole
-from compressibility.estimates import Estimate
+from compressibility.checks import Share, decimal, finite, floats, need, not_negative, whole
+from compressibility.estimates import Estimate, median
 from compressibility.models.maps import power_of_two
 from compressibility.noise import stable
 from compressibility.noise.particles import Levy
@@ -195,12 +196,28 @@ def gaussian_share(noise: Levy, error: float = 0.1) -> float:
     return float(stats.chi2.cdf(stats.chi2.ppf(error, degrees + 2), degrees))
 
 
-def median(values: ArrayLike, *, level: float = 0.99) -> Estimate:
-    """Median of independent values, between two of them: an interval for any law."""
-    sample = np.asarray(values, dtype=np.float64)
-    need(sample.ndim == 1 and bool(np.isfinite(sample).all()), "finite values (n,)", sample.shape)
-    need(0 < level < 1, "0 < level < 1", level)
-    rank = int(stats.binom.ppf((1 - level) / 2, max(1, len(sample)), 0.5))
-    need(rank >= 1, f"enough values for level {level}", len(sample))
-    low, high = np.sort(sample)[[rank - 1, -rank]].tolist()
-    return Estimate(float(np.median(sample)), low, high, len(sample), float(level))
+def function_change(
+    h: Callable[[Tensor], Tensor], alpha: float, kept: float, *, scale: float = 1.0
+) -> float:
+    r"""Return what removing the smallest units adds to a mean-field f, in the limit of its width.
+
+    .. math:: f_{\text{pruned}} - f = -\frac1n \sum_{i \text{ removed}} (h(\theta_i) - h(0))
+              \to -E[h(\theta) - h(0); |\theta| \le t_\kappa],
+              \qquad P(|\theta| > t_\kappa) = \kappa
+
+    not 0, at any width, though the relative error falls to 0: [W]'s theorem is silent about f. θ is
+    the number of scale σ behind a unit of pure noise, ``h`` what the unit adds, of numbers (m,). By
+    quadrature, exact to 10⁻¹² where h does not oscillate up to a large t.
+
+    >>> round(function_change(lambda x: x**2 / (1 + x**2), 1.0, kept=0.5), 6)
+    -0.090845
+    """
+    not_negative(scale=scale)
+
+    def lost(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        at = scale * torch.from_numpy(x)
+        values = h(torch.zeros_like(at)) - (h(at) + h(-at)) / 2
+        finite(h=values)
+        return values.numpy()
+
+    return kterm.bulk(alpha, kept, lost)

@@ -6,7 +6,6 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
-from scipy import stats
 
 from compressibility.bounds.injected_noise.certificates import (
     Run,
@@ -14,8 +13,8 @@ from compressibility.bounds.injected_noise.certificates import (
     certificate,
     drift_bound,
     error_bound,
+    function_change,
     gaussian_share,
-    median,
     noise_share,
     smallest_width,
 )
@@ -222,15 +221,46 @@ def test_gaussian_shares(p, share):
     assert gaussian_share(Levy(1.9, 1.0, p, "shared")) == pytest.approx(0.555397, abs=1e-6)
 
 
-def test_median_covers():
-    """Catches ranks that are one too tight, or too wide, and a mean: exact binomial sums."""
-    for n in (8, 15, 40):
-        found = median(np.arange(1.0, n + 1) ** 2)
-        low, high = math.isqrt(int(found.low)), math.isqrt(int(found.high))
-        assert low + high == n + 1
-        assert 1 - 2 * stats.binom.cdf(low - 1, n, 0.5) >= 0.99
-        assert 1 - 2 * stats.binom.cdf(low, n, 0.5) < 0.99
-        assert found.value == np.median(np.arange(1.0, n + 1) ** 2)
+def rises(x):
+    """Twice bounded, even, 0 at 0."""
+    return x.square() / (1 + x.square())
+
+
+def falls(x):
+    """One less it: 1 at 0."""
+    return 1 / (1 + x.square())
+
+
+TURN = math.tan(3 * math.pi / 8)  # a Cauchy number is larger, in size, with chance 1/4
+
+
+@pytest.mark.parametrize(
+    ("h", "kept", "change"),
+    [
+        (rises, 0.5, -(math.pi / 4 - 1 / 2) / math.pi),
+        (falls, 0.5, (math.pi / 4 - 1 / 2) / math.pi),
+        (rises, 0.25, -(math.atan(TURN) - TURN / (1 + TURN**2)) / math.pi),
+        (torch.sin, 0.25, 0.0),
+        (lambda x: x + rises(x) + 3, 0.5, -(math.pi / 4 - 1 / 2) / math.pi),
+        (rises, 1.0, 0.0),
+    ],
+)
+def test_change_of_the_function(h, kept, change):
+    """Catches a conditional mean, κ as removed, a sign, kept for removed, h(0): Cauchy's."""
+    assert function_change(h, 1.0, kept) == pytest.approx(change, abs=1e-12)
+
+
+@pytest.mark.parametrize(("alpha", "scale"), [(1.0, 0.7), (1.5, 2.0), (2.0, 0.5)])
+def test_change_of_the_function_is_that_of_wide_networks(alpha, scale):
+    """Catches a scale in the threshold, or none in h: 4 sigma of 100 literal prunings."""
+    h = lambda x: (x - 0.3).tanh() + rises(x)  # noqa: E731
+    theta = Levy(alpha, scale).jumps(1.0, (100, 4000), dice("function", str(alpha))).squeeze(-1)
+    order = theta.abs().argsort(-1)
+    pruned = theta.scatter(-1, order[:, : int(0.7 * 4000)], 0.0)
+    seen = (h(pruned) - h(theta)).mean(-1)
+    found = function_change(h, alpha, 0.3, scale=scale)
+    assert abs(found) > 0.01
+    assert seen.mean().item() == pytest.approx(found, abs=4 * seen.std().item() / 10 + 1 / 4000)
 
 
 RUN = Run(Levy(1.5), time=1.0)
@@ -247,6 +277,8 @@ test_refusals = refuses(
     (lambda: smallest_width(Run(Levy(2.0), 1.0), 0.5, 0.1, 0.1), "alpha < 2"),
     (lambda: smallest_width(Run(Levy(1.95), 1.0), 0.1, 0.1, 0.1), r"a width of at most 2\*\*50"),
     (lambda: gaussian_share(Levy(1.5), 2.0), "0 <= error <= 1"),
-    (lambda: median([1.0, 2.0]), "enough values for level 0.99, got 2"),
-    (lambda: median([1.0, math.inf]), "finite values"),
+    (lambda: function_change(torch.sin, 2.1, 0.5), "0 < alpha <= 2"),
+    (lambda: function_change(torch.sin, 1.5, 0.0), "0 < kept <= 1"),
+    (lambda: function_change(torch.sin, 1.5, 0.5, scale=-1.0), "0 <= scale"),
+    (lambda: function_change(torch.log, 1.5, 0.5), "finite h"),
 )
