@@ -131,7 +131,7 @@ class HeavyTailedNoise:
         """Return all that a run of the same noise needs to go on with the same numbers."""
         run = {"noise": self._law(), "steps": self.steps, "diverged": dict(self.diverged)}
         places = [generator.get_state() for generator in self._generators]
-        run |= {"injected": dict(self.injected), "generators": places}
+        run |= {"injected": _copied(self.injected), "generators": places}
         return run | ({"optimizer": self._optimizer.state_dict()} if self._optimizer else {})
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -144,7 +144,7 @@ class HeavyTailedNoise:
         for generator, place in zip(dice, places, strict=True):
             generator.set_state(place.cpu())
         self.steps, self.diverged = state["steps"], dict(state["diverged"])
-        self.injected = dict(state["injected"])
+        self.injected = _copied(state["injected"])
 
     @property
     def _wrapped(self) -> torch.optim.Optimizer:
@@ -175,26 +175,35 @@ class HeavyTailedNoise:
         stack = weight.detach() if self._optimizer is None else weight.detach()[None]
         for what, some in (("rate", rates), ("generator", dice := self._generators)):
             need(len(some) in (1, len(stack)), f"1 {what} or {len(stack)}", len(some))
-        pieces = zip(stack.chunk(len(dice)), dice, strict=True)
-        drawn = [self._draw(piece.shape, generator) for piece, generator in pieces]
-        stable, normal = (torch.cat(factors) for factors in zip(*drawn, strict=True))
-        sizes = stable.new_tensor([self.scale * rate ** (1 / self.alpha) for rate in rates])
-        noise = (sizes.reshape(-1, *[1] * (stack.ndim - 1)) * stable).to(stack) * normal.to(stack)
-        stack.add_(noise)
-        if self.record:
-            added = noise.double().expand_as(stack).reshape(weight.shape)
-            self.injected[name] = self.injected.get(name, 0) + added
+        sizes = [self.scale * rate ** (1 / self.alpha) for rate in rates]
+        each = torch.tensor(sizes, dtype=torch.float64).expand(len(stack)).chunk(len(dice))
+        if self.record and name not in self.injected:
+            self.injected[name] = torch.zeros_like(weight, dtype=torch.float64)
+        sums = self.injected[name].view_as(stack).chunk(len(dice)) if self.record else dice
+        for piece, total, size, generator in zip(
+            stack.chunk(len(dice)), sums, each, dice, strict=True
+        ):
+            noise = self._draw(piece, size, generator)
+            piece.add_(noise)
+            if self.record:
+                total.add_(noise)
         if not stack.sum().isfinite():  # far faster than to ask each; a finite sum has finite terms
             for e in (~stack.isfinite().flatten(1).all(1)).nonzero()[:, 0].tolist():
                 self.diverged.setdefault(e, step)
 
-    def _draw(self, shape: Sequence[int], generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Draw ξ for a stack of weights as factors, stable and normal ones, that broadcast."""
+    def _draw(self, piece: Tensor, sizes: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw the noise of a stack of weights, of one size for each; it broadcasts."""
+        shape, place = tuple(piece.shape), generator.device
         axes = 3 if self.units == "columns" and len(shape) > 3 else 2
         unit = (*shape[:axes], *(one := [1] * len(shape))[axes:])
+        sizes = sizes.to(place).reshape(-1, *one[1:])
         if self.kind != "isotropic":
             each = unit if self.kind == "shared" else shape
-            return symmetric(self.alpha, each, generator), torch.ones(one)
-        normal = torch.empty(tuple(shape), dtype=torch.float32, device=generator.device)
+            return (sizes * symmetric(self.alpha, each, generator)).to(piece)
         squares = (1 if self.reference else 2) * positive(self.alpha, unit, generator)
-        return squares.sqrt(), normal.normal_(generator=generator)
+        normal = torch.empty(shape, dtype=torch.float32, device=place).normal_(generator=generator)
+        return normal.to(piece).mul_((sizes * squares.sqrt()).to(piece))  # in place: large
+
+
+def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in tensors.items()}

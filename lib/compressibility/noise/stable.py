@@ -181,7 +181,7 @@ def _open(shape: Sequence[int], generator: torch.Generator) -> Tensor:
 def _draw(index: float, shape: Sequence[int], generator: torch.Generator, *, skew: bool) -> Tensor:
     """Draw near · edge^(-1/index) · (middle/W)^(1/index - 1), in blocks that fit into a cache."""
     drawn = torch.empty(tuple(shape), dtype=torch.float64, device=generator.device)
-    for block in torch.split(drawn.view(-1), 2**14):
+    for block in torch.split(drawn.view(-1), 2**14 if drawn.is_cpu else 2**24):
         signed = _open(block.shape, generator)
         wait = -_open(block.shape, generator).abs().log()  # exponential, never 0
         near, middle, edge = _sines(index, signed.abs(), 1 - signed.abs(), skew)
