@@ -50,6 +50,7 @@ bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.stable
 	$(BIN)/python -m benchmarks.tails
 	$(BIN)/python -m benchmarks.removal
+	$(BIN)/python -m benchmarks.injection
 
 # The stamp is newer than the pins and the metadata exactly when the environment matches them.
 $(INSTALLED): requirements.lock pyproject.toml

@@ -107,7 +107,7 @@ def outcomes(
     waiting, running = [*mutants][::-1], dict[int, tuple[Mutant, IO[str]]]()
     while waiting or running:
         while waiting and len(running) < AT_A_TIME:
-            mutant, said = waiting.pop(), tempfile.TemporaryFile("w+")
+            mutant, said = waiting.pop(), tempfile.TemporaryFile("w+")  # noqa: SIM115
             running[start(mutant, work, seconds, said)] = mutant, said
         pid, status = os.wait()
         if pid in running:
@@ -180,14 +180,12 @@ def gather(modules: Sequence[str]) -> dict[str, list[Mutant]]:
     here = tests.mutants.__name__
     found = [f"{here}.{module.name}" for module in pkgutil.iter_modules(tests.mutants.__path__)]
     names = [name for name in found if not name.rpartition(".")[2].startswith(("_", "test_"))]
-    lists = {name: importlib.import_module(name) for name in modules or names}
-    return {
-        name: [
-            mutant._replace(pages=mutant.pages or getattr(module, "PAGES", {}).get(mutant.module, ()))
-            for mutant in module.MUTANTS
-        ]
-        for name, module in lists.items()
-    }
+    lists = dict[str, list[Mutant]]()
+    for name in modules or names:
+        module = importlib.import_module(name)
+        pages = getattr(module, "PAGES", {})
+        lists[name] = [m._replace(pages=m.pages or pages.get(m.module, ())) for m in module.MUTANTS]
+    return lists
 
 
 if __name__ == "__main__":

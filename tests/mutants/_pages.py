@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,8 @@ from studies.build.profiles import chapter_values, load_profiles
 from studies.build.project import Chapter, Project
 from studies.build.runs import prepared_notebook
 
+# As `studies.build.surroundings` has it; torch and matplotlib are imported later, by `load`.
+os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MPLBACKEND": "agg"}
 FAILS, RAISES, BREAKS = 1, 2, 3  # a claim; a cell; a cell that lacks a name or a module
 
 

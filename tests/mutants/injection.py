@@ -32,10 +32,10 @@ MUTANTS = [
         "one positive number for each coordinate",
         NOISE,
         SQUARES,
-        SQUARES.replace("unit,", "tuple(shape),"),
+        SQUARES.replace("unit,", "shape,"),
         LAWS,
     ),
-    Mutant("phi for its root", NOISE, "squares.sqrt(), normal", "squares, normal", LAWS),
+    Mutant("phi for its root", NOISE, "squares.sqrt()", "squares", LAWS),
     Mutant(
         "a positive law of index alpha",
         NOISE,
@@ -60,9 +60,8 @@ MUTANTS = [
     Mutant(
         "variance 1 for two of the kinds at alpha = 2",
         NOISE,
-        "return symmetric(self.alpha, each, generator), torch.ones(one)",
-        "return symmetric(self.alpha, each, generator) / (2**0.5 if self.alpha == 2 else 1), "
-        "torch.ones(one)",
+        "(sizes * symmetric(",
+        "(sizes / (2**0.5 if self.alpha == 2 else 1) * symmetric(",
         TWO,
     ),
     Mutant(
@@ -75,8 +74,8 @@ MUTANTS = [
     Mutant(
         "stable numbers cast too early",
         NOISE,
-        "(sizes.reshape(-1, *[1] * (stack.ndim - 1)) * stable)",
-        "(sizes.reshape(-1, *[1] * (stack.ndim - 1)) * stable.half())",
+        "generator)).to(piece)",
+        "generator).half()).to(piece)",
         f"{TESTS}::test_single_precision_does_not_touch_the_draws",
     ),
     Mutant("a step of size eta", NOISE, SIZES, "[self.scale * rate for rate in rates]", SUMS),
@@ -128,27 +127,34 @@ MUTANTS = [
         f"{TESTS}::test_rates_follow_groups_and_schedules",
     ),
     Mutant(
-        "the first network's noise for all",
+        "the first network's dice for all",
         NOISE,
-        "torch.cat(factors) for factors",
-        "torch.cat([factors[0]] * len(factors)) for factors",
+        "noise = self._draw(piece, size, generator)",
+        "noise = self._draw(piece, size, dice[0])",
         BATCH,
     ),
     Mutant("rates in reverse", NOISE, "for rate in rates]", "for rate in rates[::-1]]", BATCH),
     Mutant(
         "one network's rate for all",
         NOISE,
-        "sizes.reshape(-1, *[1] * (stack.ndim - 1))",
-        "sizes[:1].reshape(-1, *[1] * (stack.ndim - 1))",
+        "sizes.expand(len(stack)))",
+        "sizes[:1].expand(len(stack)))",
         BATCH,
     ),
     Mutant("dice that start anew", NOISE, "generator.set_state(place.cpu())", "pass", RESUME),
     Mutant(
         "the record starts anew",
         NOISE,
-        'self.injected = dict(state["injected"])',
+        'self.injected = _copied(state["injected"])',
         "self.injected = {}",
         RESUME,
+    ),
+    Mutant(
+        "a saved record goes on",
+        NOISE,
+        '"injected": _copied(self.injected)',
+        '"injected": self.injected',
+        f"{TESTS}::test_a_hook_goes_on_too",
     ),
     Mutant(
         "the optimizer starts anew",
@@ -174,8 +180,8 @@ MUTANTS = [
     Mutant(
         "only the last noise recorded",
         NOISE,
-        "self.injected.get(name, 0) + added",
-        "added",
+        "sums.add_(noise)",
+        "sums.copy_(noise)",
         HAND,
     ),
     Mutant(

@@ -175,18 +175,18 @@ class HeavyTailedNoise:
         stack = weight.detach() if self._optimizer is None else weight.detach()[None]
         for what, some in (("rate", rates), ("generator", dice := self._generators)):
             need(len(some) in (1, len(stack)), f"1 {what} or {len(stack)}", len(some))
-        sizes = [self.scale * rate ** (1 / self.alpha) for rate in rates]
-        each = torch.tensor(sizes, dtype=torch.float64).expand(len(stack)).chunk(len(dice))
+        sizes = torch.tensor(
+            [self.scale * rate ** (1 / self.alpha) for rate in rates], dtype=torch.float64
+        )
         if self.record and name not in self.injected:
             self.injected[name] = torch.zeros_like(weight, dtype=torch.float64)
-        sums = self.injected[name].view_as(stack).chunk(len(dice)) if self.record else dice
-        for piece, total, size, generator in zip(
-            stack.chunk(len(dice)), sums, each, dice, strict=True
-        ):
+        total = self.injected.get(name, stack).view_as(stack)
+        apart = (each.chunk(len(dice)) for each in (stack, total, sizes.expand(len(stack))))
+        for piece, sums, size, generator in zip(*apart, dice, strict=True):
             noise = self._draw(piece, size, generator)
             piece.add_(noise)
             if self.record:
-                total.add_(noise)
+                sums.add_(noise)
         if not stack.sum().isfinite():  # far faster than to ask each; a finite sum has finite terms
             for e in (~stack.isfinite().flatten(1).all(1)).nonzero()[:, 0].tolist():
                 self.diverged.setdefault(e, step)
@@ -202,7 +202,7 @@ class HeavyTailedNoise:
             return (sizes * symmetric(self.alpha, each, generator)).to(piece)
         squares = (1 if self.reference else 2) * positive(self.alpha, unit, generator)
         normal = torch.empty(shape, dtype=torch.float32, device=place).normal_(generator=generator)
-        return normal.to(piece).mul_((sizes * squares.sqrt()).to(piece))  # in place: large
+        return normal.to(piece).mul_((sizes * squares.sqrt()).to(piece))
 
 
 def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
