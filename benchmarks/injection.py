@@ -70,6 +70,9 @@ def main() -> None:
         both = [seconds(steps(kind, ours=ours)) / STEPS for ours in (True, False)]
         fields = (f"{1e3 * each:9.2f} {each / plain:8.2f}" for each in both)
         print(f"{kind:>11}", *fields)
+    normal, source = torch.empty(WIDTH, INPUTS), dice("benchmark", "normal")
+    alone = seconds(lambda: normal.normal_(generator=source))
+    print(f"isotropic's normal numbers alone: {1e3 * alone:.2f} ms")
     system = one_datum(torch.tanh, lambda at: 1 - at.tanh().square(), Levy(1.5), target=1.0)
     time = {"time": 1.0, "generator": dice("benchmark", "particles")}
     start, many = torch.zeros(64, 1024, 1), torch.zeros(1, 2**16, 1)

@@ -69,8 +69,8 @@ def write_note(
     settings: Mapping[str, Any],
     files: Mapping[str, str],
 ) -> None:
-    """Write what a run's note holds: its result of this name, and how it came about."""
-    whole = frame.round(6).astype(object)
+    """Write what a run's note holds: its result of this name, and how it came about; no inf."""
+    whole = frame.round(6).replace([np.inf, -np.inf], np.nan).astype(object)  # JSON has neither
     rows = whole.where(whole.notna(), None).values.tolist()
     gpu = torch.cuda.is_available()
     device = torch.cuda.get_device_name() if gpu else platform.machine()
