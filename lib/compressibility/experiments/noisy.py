@@ -20,10 +20,10 @@ from compressibility.bounds.injected_noise.certificates import certificate
 from compressibility.checks import Share, decimal, need
 from compressibility.data.sets import Dataset
 from compressibility.dice import dice
-from compressibility.experiments.steps import tested
+from compressibility.experiments.steps import overflowing, tested
 from compressibility.models.network import Network
 from compressibility.noise.injection import HeavyTailedNoise
-from compressibility.pruning import kterm, removal
+from compressibility.pruning import removal
 from compressibility.training.loop import Hook, Training, train
 
 
@@ -72,7 +72,9 @@ def train_noisy(
     how = replace(how, batch_size=min(how.batch_size, len(x)))
     with torch.enable_grad():
         done = train(network, x, y, how, loss="cross_entropy", seeds=seeds, hooks=[added, *hooks])
-    lost = done.diverged | added.diverged
+    network.requires_grad_(False)
+    lost = dict.fromkeys(overflowing(network, x), len(done.losses) - 1)
+    lost |= done.diverged | added.diverged
     kept = [e for e in range(len(seeds)) if e not in lost]
     need(len(kept) > 0, "a network that does not diverge", lost)
     start, network = (one.members(kept).requires_grad_(False) for one in (start, network))
@@ -97,8 +99,8 @@ def measure(run: NoisyRun, *, error: float = 0.1, kept: Share = 0.1) -> pd.DataF
         )
         size, found = before.norm(dim=(1, 2)), certificate(after, noise, kept)
         columns = {
-            "share": _removable(after, error),
-            "noise_share": _removable(before + noise, error),
+            "share": removal.rows_within(after, error).removed_share,
+            "noise_share": removal.rows_within(before + noise, error).removed_share,
             "noise": noise.norm(dim=(1, 2)) / size,
             "moved": (after - before - noise).norm(dim=(1, 2)) / size,
             "error": found.error,
@@ -164,10 +166,6 @@ def table(
         found.insert(0, "kind", noise.kind)
         frames.append(found.assign(alpha=noise.alpha, scale=noise.scale))
     return pd.concat(frames, ignore_index=True)
-
-
-def _removable(units: Tensor, error: float) -> Tensor:
-    return kterm.removable(units.square().sum(-1), error, p=1)
 
 
 def _rows(weight: Tensor, kept: Share) -> removal.Removal:

@@ -90,9 +90,8 @@ def train_grid(
         with torch.enable_grad():
             done = train(network, x, y, how, loss="cross_entropy", seeds=orders, hooks=[mean])
         cells["steps"] = len(done.losses)
-        seen = [*network.requires_grad_(False).weights, network(x)]
-        finite = torch.stack([t.isfinite().flatten(1).all(1) for t in seen]).all(0).tolist()
-        lost = {e: len(done.losses) for e, holds in enumerate(finite) if not holds} | done.diverged
+        network.requires_grad_(False)
+        lost = dict.fromkeys(overflowing(network, x), len(done.losses)) | done.diverged
         cells["diverged"] = pd.array([lost.get(e) for e in cells.index], dtype="Int64")
         kept = [e for e in cells.index if e not in lost]
         for stack, weights in zip(stacks, ([*network.weights], mean.means), strict=True):
@@ -191,6 +190,22 @@ def _shuffled(estimate: Callable[[Tensor], tails.TailIndex], values: Tensor, ord
     thrown = dice("orders", len(values))
     drawn = [torch.randperm(len(values), generator=thrown) for _ in range(orders)]
     return median(estimate(values[order]).value for order in drawn)
+
+
+def overflowing(network: Network, inputs: Tensor) -> list[int]:
+    """Return the networks whose weights, or outputs for these inputs, are not finite.
+
+    >>> from compressibility.models.network import mlp
+    >>> overflowing(mlp([2, 3], seeds=[0, 1]), torch.full((1, 2), 3e38))
+    [0, 1]
+    """
+    x = torch.split(inputs.to(network.weights[0].device), 8192)
+    whole = torch.stack([w.isfinite().flatten(1).all(1) for w in network.weights]).all(0).tolist()
+    return [
+        e
+        for e, finite in enumerate(whole)
+        if not (finite and all(bool(network.member(e)(some).isfinite().all()) for some in x))
+    ]
 
 
 def tested(network: Network, inputs: Tensor, targets: Tensor) -> list[float]:

@@ -10,7 +10,13 @@ from scipy import special, stats
 
 from compressibility.dice import dice
 from compressibility.pruning import kterm
-from compressibility.pruning.removal import magnitude, magnitude_together, nodes, ranks
+from compressibility.pruning.removal import (
+    magnitude,
+    magnitude_together,
+    nodes,
+    ranks,
+    rows_within,
+)
 from tests.compressibility.helpers import refuses
 
 SIGNS = torch.tensor([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]).double()
@@ -296,3 +302,20 @@ test_refusals = refuses(
         "need layers with the same leading axes",
     ),
 )
+
+
+def test_rows_within_goes_on_while_the_squares_fit():
+    """Catches a strict comparison, norms for squares, ε unsquared, ties that take both, columns."""
+    rows = "1000 1100 1110 2000 2100 2110 2111 2200 3000 7211".split()  # squares 1, …, 9, 55
+    order = torch.randperm(10, generator=dice("rows"))
+    weight = torch.tensor([[float(digit) for digit in row] for row in rows])[order].double()
+    found = rows_within(weight, 0.1)  # 1 + 2 + 3 + 4 = 10 of 100
+    assert found.removed_share.item() == 0.4
+    assert found.error.item() == pytest.approx(math.sqrt(0.1))
+    assert (found.weight.norm(dim=1) > 0).sum() == 6
+    assert found.weight.amax().item() == 7
+    tie = rows_within(torch.ones(2, 10, 3), 0.25)
+    assert tie.weight[:, :8].all()
+    assert not tie.weight[:, 8:].any()
+    assert rows_within(weight, 1.0).removed_share.item() == 1
+    assert rows_within(weight * 1e-200, 0.1).removed_share.item() == 0.4
