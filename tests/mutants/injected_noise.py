@@ -27,6 +27,12 @@ MOVED = f"{WIDTHS}::test_drift_is_attained"
 CLOSED = f"{WIDTHS}::test_error_bound_at_one"
 SHARES = f"{WIDTHS}::test_shares_are_those_of_the_reference_protocol"
 GAUSS = f"{WIDTHS}::test_gaussian_shares"
+PART = "injected-noise"
+PAGES = {
+    PARTICLES: (f"{PART}/chaos", f"{PART}/steps", f"{PART}/jumps"),
+    CHAOS: (f"{PART}/chaos", f"{PART}/steps", f"{PART}/certificates"),
+    CERTIFICATES: (f"{PART}/certificates", f"{PART}/jumps"),
+}
 FUNCTION = f"{WIDTHS}::test_change_of_the_function"
 
 TABLE = (

@@ -16,6 +16,11 @@ BATCH = f"{TESTS}::test_a_batch_equals_single_runs"
 OTHERS = f"{TESTS}::test_networks_that_diverge_leave_the_others_alone"
 LAYERS = f"{TESTS}::test_layers_are_those_asked_for"
 BAD = f"{TESTS}::test_bad_arguments"
+PART = "injected-noise"
+PAGES = {
+    NOISE: (f"{PART}/jumps", f"{PART}/certificates"),
+    FIELD: (f"{PART}/chaos", f"{PART}/certificates"),
+}
 
 SQUARES = "(1 if self.reference else 2) * positive(self.alpha, unit, generator)"
 SIZES = "[self.scale * rate ** (1 / self.alpha) for rate in rates]"

@@ -12,6 +12,7 @@ CURVE = f"{TESTS}::test_curve_removes_the_smallest_units"
 TABLE = f"{TESTS}::test_table_joins_noises_and_names_those_that_diverge"
 ROWS = "tests/compressibility/pruning/test_removal.py"
 WITHIN = f"{ROWS}::test_rows_within_goes_on_while_the_squares_fit"
+ORDER = "squares.argsort(dim=-1, descending=True, stable=True)"
 
 MUTANTS = [
     Mutant(name, module, old, new, test)
@@ -96,8 +97,8 @@ MUTANTS = [
         (
             "of equal rows the first go",
             REMOVAL,
-            "squares.argsort(dim=-1, descending=True, stable=True)",
-            "squares.shape[-1] - 1 - squares.flip(-1).argsort(dim=-1, descending=True, stable=True)",
+            ORDER,
+            "squares.shape[-1] - 1 - " + ORDER.replace("squares", "squares.flip(-1)"),
             WITHIN,
         ),
     )

@@ -7,7 +7,11 @@ LAWS, CHAINS = f"{ROOM}.stable", f"{ROOM}.chains"
 TESTS = "tests/compressibility/noise/test_stable.py"
 RUNS = "tests/compressibility/noise/test_chains.py"
 LITERAL = f"{RUNS}::test_equal_in_law_to_literal_sgd"
-PAGES = {LAWS: ("heavy-tails/few-numbers",), CHAINS: ("heavy-tails/plain-sgd",)}
+PART = "heavy-tails"
+PAGES = {
+    LAWS: (f"{PART}/few-numbers", f"{PART}/three-prunings", "injected-noise/jumps"),
+    CHAINS: (f"{PART}/plain-sgd",),
+}
 
 STABLE = (
     Mutant(

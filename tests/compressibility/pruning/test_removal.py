@@ -306,7 +306,8 @@ test_refusals = refuses(
 
 def test_rows_within_goes_on_while_the_squares_fit():
     """Catches a strict comparison, norms for squares, ε unsquared, ties that take both, columns."""
-    rows = "1000 1100 1110 2000 2100 2110 2111 2200 3000 7211".split()  # squares 1, …, 9, 55
+    # Rows whose squares are 1, …, 9 and 55.
+    rows = ["1000", "1100", "1110", "2000", "2100", "2110", "2111", "2200", "3000", "7211"]
     order = torch.randperm(10, generator=dice("rows"))
     weight = torch.tensor([[float(digit) for digit in row] for row in rows])[order].double()
     found = rows_within(weight, 0.1)  # 1 + 2 + 3 + 4 = 10 of 100
