@@ -101,7 +101,7 @@ def start(mutant: Mutant, work: Callable[[Mutant], int], seconds: int, said: IO[
 
 
 def outcomes(
-    mutants: Sequence[Mutant], work: Callable[[Mutant], int], seconds: int
+    mutants: Sequence[Mutant], work: Callable[[Mutant], int], seconds: int = 0
 ) -> Iterator[tuple[Mutant, int, str]]:
     """Each mutant with the exit code of its fork and the last line that it printed."""
     waiting, running = [*mutants][::-1], dict[int, tuple[Mutant, IO[str]]]()
@@ -158,14 +158,14 @@ def run_claims(lists: Mapping[str, Sequence[Mutant]]) -> int:
         return _pages.judge(pages[name] for name in mutant.pages)
 
     plain = [Mutant(name, "", "", "", "", (name,)) for name in pages]
-    if wrong := [(m.name, code, said) for m, code, said in outcomes(plain, work, 600) if code]:
+    if wrong := [(m.name, code, said) for m, code, said in outcomes(plain, work) if code]:
         for name, code, said in wrong:
             print(f"{name} does not hold without mutants: exit code {code} {said}")
         return 1
     for name, mutants in lists.items():
         print(f"\n## {name}\n\n| mutant | unit test | claim |\n| --- | --- | --- |")
         codes = []
-        for mutant, code, said in outcomes(mutants, work, 600):
+        for mutant, code, said in outcomes(mutants, work):
             codes.append(code)
             words = {0: "—", _pages.FAILS: said, _pages.RAISES: f"error: {said}"}
             claim = words.get(code, f"— (exit code {code}: {said})")

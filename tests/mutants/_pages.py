@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import importlib
 import os
+import signal
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +20,7 @@ from studies.build.runs import prepared_notebook
 
 # As `studies.build.surroundings` has it; torch and matplotlib are imported later, by `load`.
 os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+SECONDS = 600  # for one page
 FAILS, RAISES, BREAKS = 1, 2, 3  # a claim; a cell; a cell that lacks a name or a module
 
 
@@ -34,7 +37,20 @@ def load(name: str) -> list[CodeType]:
 
 
 def judge(pages: Iterable[Iterable[CodeType]]) -> int:
-    """Run pages one after the other; print the claim that fails, or what is raised."""
+    """Run pages, each in a fork; say of the first at which something fails what it is."""
+    for cells in pages:
+        pid = os.fork()
+        if not pid:
+            signal.alarm(SECONDS)
+            code = _run(cells)
+            sys.stdout.flush()
+            os._exit(code)
+        if code := abs(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])):
+            return code
+    return 0
+
+
+def _run(cells: Iterable[CodeType]) -> int:
     page, numbers = map(importlib.import_module, ("studies.page", "studies.page.numbers"))
     claims, numbers.glue = page.claims, Mock()  # type: ignore[attr-defined]
 
@@ -46,10 +62,9 @@ def judge(pages: Iterable[Iterable[CodeType]]) -> int:
 
     page.claims = judged  # type: ignore[attr-defined]
     try:
-        for cells in pages:
-            namespace = {"__name__": "__main__", "get_ipython": Mock(), "display": Mock()}
-            for cell in cells:
-                exec(cell, namespace)
+        namespace = {"__name__": "__main__", "get_ipython": Mock(), "display": Mock()}
+        for cell in cells:
+            exec(cell, namespace)
     except SystemExit as claim:
         print(f"\n{claim}")
         return FAILS

@@ -30,7 +30,7 @@ GAUSS = f"{WIDTHS}::test_gaussian_shares"
 PART = "injected-noise"
 PAGES = {
     PARTICLES: (f"{PART}/chaos", f"{PART}/steps", f"{PART}/jumps"),
-    CHAOS: (f"{PART}/chaos", f"{PART}/steps", f"{PART}/certificates"),
+    CHAOS: tuple(f"{PART}/{name}" for name in ("steps", "chaos", "certificates", "jumps")),
     CERTIFICATES: (f"{PART}/certificates", f"{PART}/jumps"),
 }
 FUNCTION = f"{WIDTHS}::test_change_of_the_function"

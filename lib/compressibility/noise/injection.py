@@ -4,8 +4,8 @@ r"""Heavy-tailed noise behind each step of training: a hook of our loop, or arou
 
 after a step of rate η, for all units i of a layer, with fresh independent :math:`\xi_i`. From [W] =
 Wan, Barsbey, Zaidi, Şimşekli, *Implicit Compressibility of Overparametrized Neural Networks Trained
-with Heavy-Tailed SGD*, ICML 2024 (arXiv 2306.08125). Stable steps add up to a stable step: K of
-them, without gradient, are :math:`\sigma (K \eta)^{1/\alpha} \xi` in law.
+with Heavy-Tailed SGD*, ICML 2024 (arXiv 2306.08125). Stable steps add up to a stable step: m of
+them, without gradient, are :math:`\sigma (m \eta)^{1/\alpha} \xi` in law.
 """
 
 from __future__ import annotations

@@ -72,9 +72,9 @@ def certificate(weight: Tensor, noise: Tensor, kept: Share) -> Certificate:
 
 
 def accumulated_scale(noise: Levy, time: Share, step: Share) -> float:
-    r"""Return the scale of all jumps, :math:`\sigma (K\eta)^{1/\alpha}`, :math:`K = ⌊t/\eta⌋`.
+    r"""Return the scale of all jumps, :math:`\sigma (m\eta)^{1/\alpha}`, :math:`m = ⌊t/\eta⌋`.
 
-    Exact in law, as a sum of stable jumps is stable; K is that of decimals as they print.
+    Exact in law, as a sum of stable jumps is stable; m is that of decimals as they print.
 
     >>> round(accumulated_scale(Levy(1.25, scale=1.5), 0.7, 0.1), 6)  # in floats ⌊.7/.1⌋ is 6
     1.127638
@@ -85,7 +85,7 @@ def accumulated_scale(noise: Levy, time: Share, step: Share) -> float:
 
 
 def drift_bound(start: float, gradient: float, moved: float, width: int) -> float:
-    r"""Bound :math:`\|D\| \le \|\Theta_0\| + G\, K\eta \sqrt n`: start's norm, G, Kη, n.
+    r"""Bound :math:`\|D\| \le \|\Theta_0\| + G\, m\eta \sqrt n`: start's norm, G, mη, n.
 
     G bounds a unit's step over η: C² under ``chaos``'s assumptions; for ReLU :math:`A X C_\ell` of
     frozen output weights, inputs and the loss's gradient (cross-entropy: at most √2, the supremum).
@@ -113,10 +113,10 @@ class Run:
 def error_bound(run: Run, kept: float, delta: float, width: int) -> float:
     r"""Bound the error of keeping ⌈κn⌉ of n units, with probability :math:`1 - \delta`, all η ≤ t.
 
-    It is sin(A + B) at the worst :math:`K\eta \in (t/2, t]`: of order :math:`n^{1/2 - 1/\alpha}`.
+    It is sin(A + B), worst :math:`m\eta \in (t/2, t]` for each term: of order :math:`n^{1/2 - 1/\alpha}`.
 
     .. math:: \sin A = \frac{\sqrt n}{u} \sqrt{b + \tau^2 s}, \qquad
-              \sin B = \frac{\sqrt n}{u}\, \frac{r + G\,K\eta}{\sigma (K\eta)^{1/\alpha}}, \qquad
+              \sin B = \frac{\sqrt n}{u}\, \frac{r + G\,m\eta}{\sigma (m\eta)^{1/\alpha}}, \qquad
               s = \sqrt{\lambda/2n}, \quad \lambda = \log\tfrac3\delta
 
     with :math:`P(\|\xi\| > \tau) \le \kappa - s`, :math:`b \ge E[\|\xi\|^2; \|\xi\| \le \tau]`,
@@ -155,9 +155,10 @@ def error_bound(run: Run, kept: float, delta: float, width: int) -> float:
 
 
 def smallest_width(run: Run, kept: float, error: float, delta: float) -> int:
-    r"""Return the width from which on :func:`error_bound` is at most ε, seen at powers of two.
+    r"""Return a width at which :func:`error_bound` is at most ε, as at all larger powers of two.
 
-    Explicit, up to 2⁵⁰, not optimal; of order :math:`\varepsilon^{-2\alpha/(2 - \alpha)}`.
+    Explicit, up to 2⁵⁰, not optimal; of order :math:`\varepsilon^{-2\alpha/(2 - \alpha)}`. For α up
+    to 1.5 the bound was seen to fall throughout; nearer to 2 it may rise between powers of two.
     """
     need(0 < error < 1, "0 < error < 1", error)
     need(run.noise.alpha < 2, "alpha < 2 (the Gaussian's error does not fall)", run.noise.alpha)
