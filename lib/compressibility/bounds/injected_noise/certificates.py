@@ -113,7 +113,8 @@ class Run:
 def error_bound(run: Run, kept: float, delta: float, width: int) -> float:
     r"""Bound the error of keeping ⌈κn⌉ of n units, with probability :math:`1 - \delta`, all η ≤ t.
 
-    It is sin(A + B), worst :math:`m\eta \in (t/2, t]` for each term: of order :math:`n^{1/2 - 1/\alpha}`.
+    It is sin(A + B), each term at its worst :math:`m\eta \in (t/2, t]`, of order
+    :math:`n^{1/2 - 1/\alpha}`.
 
     .. math:: \sin A = \frac{\sqrt n}{u} \sqrt{b + \tau^2 s}, \qquad
               \sin B = \frac{\sqrt n}{u}\, \frac{r + G\,m\eta}{\sigma (m\eta)^{1/\alpha}}, \qquad
