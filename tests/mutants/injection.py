@@ -18,7 +18,7 @@ LAYERS = f"{TESTS}::test_layers_are_those_asked_for"
 BAD = f"{TESTS}::test_bad_arguments"
 PART = "injected-noise"
 PAGES = {
-    NOISE: (f"{PART}/jumps", f"{PART}/certificates"),
+    NOISE: (f"{PART}/jumps", "together/errata-injected-noise", f"{PART}/at-work"),
     FIELD: (f"{PART}/chaos", f"{PART}/certificates"),
 }
 
