@@ -29,8 +29,8 @@ NOTEBOOKS = {
     *("IPython", "ipykernel", "jupyter_book", "jupytext", "matplotlib_inline", "myst_nb"),
     *("nbclient", "nbformat", "papermill", "sphinx", "studies"),
 }
-# Of four papers one is in: at its density before (8.3k lines) the library would end at 30k.
-LINES = 7300
+# Three of four papers are in; at the first one's density before (8.3k lines) it would end at 30k.
+LINES = 7730
 # More is a missing concept; a function that takes more is missing a value.
 MODULE_LINES = 260
 ARGUMENTS = 7

@@ -110,8 +110,7 @@ class Network(nn.Module):
 
     def members(self, those: Sequence[int]) -> Network:
         """Return a copy of some networks."""
-        for e in those:
-            self._check_member(e)
+        need(all(0 <= e < self.networks for e in those), f"0 <= network < {self.networks}", those)
         return self.like([w[list(those)] for w in self.weights])
 
     def repeated(self, times: int) -> Network:
@@ -150,8 +149,7 @@ class Network(nn.Module):
         return bool(self.weights[at].ndim == 5)
 
     def _check_layer(self, at: int) -> None:
-        count = len(self.weights)
-        need(0 <= at < count, f"0 <= layer < {count}", at)
+        need(0 <= at < len(self.weights), f"0 <= layer < {len(self.weights)}", at)
 
     def _check_member(self, e: int) -> None:
         need(0 <= e < self.networks, f"0 <= network < {self.networks}", e)
@@ -161,8 +159,7 @@ class Network(nn.Module):
         fits = x.ndim == 2 or (x.ndim == 3 and x.shape[0] == count)
         rule = f"inputs (N, {features}) or ({count}, N, {features})"
         need(fits and x.shape[-1] == features, rule, tuple(x.shape))
-        dtype = self.weights[0].dtype
-        need(x.dtype == dtype, f"inputs of dtype {dtype}", x.dtype)
+        need(x.dtype == (dtype := self.weights[0].dtype), f"inputs of dtype {dtype}", x.dtype)
 
 
 def mlp(
@@ -184,8 +181,7 @@ def mlp(
     >>> mlp([64, 100, 10], seeds=(0, 1)).weights[0].shape
     torch.Size([2, 100, 64])
     """
-    holds = len(widths) >= 2 and min(widths) >= 1
-    need(holds, "at least 2 widths, each >= 1", list(widths))
+    need(len(widths) > 1 and min(widths) > 0, "at least 2 widths, each >= 1", list(widths))
     need(init in ("glorot", "torch"), "init 'glorot' or 'torch'", repr(init))
     shapes = [(n_out, n_in) for n_in, n_out in pairwise(widths)]
     return Network(_drawn(shapes, seeds, dtype, init), activation=activation)
@@ -209,8 +205,7 @@ def convnet(
     >>> convnet([1, 20, 16], outputs=10, size=8, seeds=(0, 1)).weights[2].shape
     torch.Size([2, 10, 1024])
     """
-    holds = len(channels) >= 2 and min(channels) >= 1
-    need(holds, "at least 2 channels, each >= 1", list(channels))
+    need(len(channels) > 1 and min(channels) > 0, "at least 2 channels, each >= 1", list(channels))
     whole(outputs=outputs, size=size, kernel_size=kernel_size)
     kernels = [(after, before, kernel_size, kernel_size) for before, after in pairwise(channels)]
     shapes = [*kernels, (outputs, channels[-1] * size**2)]
