@@ -180,7 +180,7 @@ test_bad_arguments_are_named = refuses(
     (lambda: network().layer(0, 3), "need 0 <= network < 3, got 3"),
     (lambda: network().block(2, 0), "need 0 <= layer < 3, got 3"),
     (lambda: network("maps").block(1, 0), "need a second layer of 3 inputs, got 48"),
-    (lambda: network().member(-1), "need 0 <= network < 3, got -1"),
+    (lambda: network().member(-1), "need 0 <= network < 3, got \\[-1"),
     (lambda: network().as_sequential(3), "need 0 <= network < 3, got 3"),
     (lambda: network().repeated(0), "need a whole times >= 1"),
     (lambda: network().with_weight(3, torch.ones(3, 7, 5)), "need 0 <= layer < 3"),
