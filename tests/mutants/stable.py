@@ -9,7 +9,7 @@ RUNS = "tests/compressibility/noise/test_chains.py"
 LITERAL = f"{RUNS}::test_equal_in_law_to_literal_sgd"
 PART = "heavy-tails"
 PAGES = {
-    LAWS: (f"{PART}/few-numbers", f"{PART}/three-prunings", "injected-noise/jumps"),
+    LAWS: (f"{PART}/few-numbers", "injected-noise/jumps"),
     CHAINS: (f"{PART}/plain-sgd",),
 }
 

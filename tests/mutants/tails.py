@@ -7,7 +7,7 @@ ROOM = "tests/compressibility/noise"
 T, D = f"{ROOM}/test_tails.py::test_", f"{ROOM}/test_diagnose.py::test_"
 KNOWN, LITERAL = f"{T}blocks_where_the_answer_is_known", f"{T}blocks_equal_the_literal_loop"
 HILL, RULES = f"{T}hill_where_the_answer_is_known", f"{D}rules"
-PAGES = dict.fromkeys((TAILS, DIAGNOSE), ("heavy-tails/tail-index", "together/errata-heavy-tails"))
+PAGES = dict.fromkeys((TAILS, DIAGNOSE), ("heavy-tails/tail-index",))
 
 
 def tails(name: str, old: str, new: str, test: str) -> Mutant:
