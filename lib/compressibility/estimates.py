@@ -86,7 +86,9 @@ def median(values: ArrayLike, *, level: float = 0.99) -> Estimate:
     """
     sample = _finite("values", values, ndim=1)
     _check_level(level)
-    rank = int(stats.binom.ppf((1 - level) / 2, max(1, sample.size), 0.5))
+    law, tail = stats.binom(max(1, sample.size), 0.5), (1 - level) / 2
+    rank = int(law.ppf(tail))
+    rank += bool(law.cdf(rank) <= tail)
     need(rank >= 1, f"enough values for level {level}", sample.size)
     low, high = np.sort(sample)[[rank - 1, -rank]].tolist()
     return Estimate(float(np.median(sample)), low, high, sample.size, float(level))

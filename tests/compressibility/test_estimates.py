@@ -48,6 +48,8 @@ def test_median_covers():
         assert 1 - 2 * stats.binom.cdf(low - 1, n, 0.5) >= 0.99
         assert 1 - 2 * stats.binom.cdf(low, n, 0.5) < 0.99
         assert found.value == np.median(np.arange(1.0, n + 1) ** 2)
+    even = median(np.arange(1.0, 9), level=1 - 2 / 2**8)  # P(B < 1) = 2⁻⁸, exactly
+    assert (even.low, even.high) == (1, 8)
 
 
 def test_slope_is_scipys_row_by_row():

@@ -65,6 +65,7 @@ def train_noisy(
     """
     need(problem.task == "classification", "a task of classification", problem.task)
     need(rate is not None or not isinstance(how.learning_rate, tuple), "one rate", "several")
+    need(len(set(seeds)) == len(seeds), "distinct seeds", list(seeds))
     x, y = problem.train_inputs[: how.samples], problem.train_targets[: how.samples]
     network, device = start.repeated(1), start.weights[0].device
     each = [dice("injected noise", seed, device=device) for seed in seeds]
@@ -155,7 +156,8 @@ def table(
     """Train under each noise, and join its columns, measures and scores: [W]'s tables.
 
     Columns besides those of :func:`measure` and :func:`scores`: ``kind``, ``alpha``, ``scale``. Of
-    networks that ``diverged`` that column has the step, the others nothing.
+    networks that ``diverged`` that column has the step, the others nothing; where all of a noise
+    diverge, it is an error.
     """
     frames = []
     for noise in noises:

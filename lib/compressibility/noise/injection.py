@@ -39,6 +39,7 @@ class HeavyTailedNoise:
     so α = 2 are normal numbers of variance 2. A unit is what enters a neuron: a column of [W]'s
     matrix, a row of PyTorch's. In convolutions it is all kernels of an output channel ("filters"),
     or each one ("columns", the default of the authors' code, which spares the first convolution).
+    Axis 0 counts units: transposed convolutions and embeddings are no layers of this kind.
 
     A run is a copy, with dice and numbers of its own. Stable numbers are drawn in float64 on the
     generators' device and cast at the end: single precision cuts their tail. Normal numbers, the G
@@ -87,6 +88,7 @@ class HeavyTailedNoise:
         """
         run = self._started(generator)
         run._rates = np.atleast_1d(np.asarray(rate, dtype=float)).tolist()
+        need(len(run._rates) > 0, "at least 1 rate", "none")
         not_negative(**{f"rate {e}": each for e, each in enumerate(run._rates)})
         return run
 
@@ -95,8 +97,8 @@ class HeavyTailedNoise:
     ) -> Self:
         """Start a run around an optimizer of one network, from whose groups it reads each η.
 
-        Schedules of learning rates go around the optimizer itself. When a step leaves weights that
-        are not finite, :meth:`step` raises FloatingPointError with the step's number.
+        Schedules of learning rates go around the optimizer itself. When a step leaves its layers
+        not finite, :meth:`step` raises FloatingPointError with the step's number.
         """
         run = self._started(generator)
         run._optimizer, run._weights = optimizer, self._layers_of(model, axes=2)
@@ -114,8 +116,9 @@ class HeavyTailedNoise:
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Take the optimizer's step, then add noise of its present rates."""
-        loss = self._wrapped.step() if closure is None else self._wrapped.step(closure)
         rates = {id(w): float(g["lr"]) for g in self._wrapped.param_groups for w in g["params"]}
+        not_negative(**{f"rate of {name}": rates[id(w)] for name, w in self._weights.items()})
+        loss = self._wrapped.step() if closure is None else self._wrapped.step(closure)
         for name, weight in self._weights.items():
             self._add(name, weight, [rates[id(weight)]], self.steps)
             if self.diverged:
@@ -154,7 +157,7 @@ class HeavyTailedNoise:
     def _law(self) -> dict[str, Any]:
         law = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
         plain = {"alpha": float(self.alpha), "scale": float(self.scale)}  # NumPy's are not loaded
-        return law | plain | {"layers": self.layers and list(self.layers)}
+        return law | plain | {"layers": None if self.layers is None else sorted(self.layers)}
 
     def _started(self, generator: Generators) -> Self:
         run = replace(self)
@@ -163,13 +166,20 @@ class HeavyTailedNoise:
 
     def _layers_of(self, model: nn.Module, *, axes: int) -> dict[str, Tensor]:
         """Return the weights to move, in the model's order."""
-        weights = {k: w for k, w in model.named_parameters() if w.ndim >= axes}
+        named = model.named_parameters(remove_duplicate=False)  # one tensor may have two names
+        weights = {k: w for k, w in named if w.ndim >= axes}
         free = [k for k, w in weights.items() if w.requires_grad]
-        asked = [k for k in [*weights][:-1] if k in free] if self.layers is None else self.layers
+        inner = [k for k in free if weights[k] is not [*weights.values()][-1]]
+        asked = inner if self.layers is None else self.layers
         need(len(asked) > 0, "a weight to move besides the last", free)
         names = {k if k in weights else f"{k}.weight" for k in asked}
         need(names <= set(free), f"layers among {free}", self.layers)
-        return {k: w for k, w in weights.items() if k in names}
+        known = {weights[k].dtype for k in names} <= {torch.float32, torch.float64}
+        need(
+            known, "layers of dtype float32 or float64 (half precision loses noise)", sorted(names)
+        )
+        moved = {id(weights[k]) for k in names}
+        return {k: w for k, w in model.named_parameters() if id(w) in moved}
 
     def _add(self, name: str, weight: Tensor, rates: Sequence[float], step: int) -> None:
         stack = weight.detach() if self._optimizer is None else weight.detach()[None]

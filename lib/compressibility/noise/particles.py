@@ -79,7 +79,9 @@ class Particles:
 
     def moved(self, at: Tensor, step: float, jump: Tensor, mean: Tensor | None = None) -> Tensor:
         """Make one step; in a given mean, which no particle moves, it is a step of the limit."""
-        mean = self.features(at).mean(-2, keepdim=True) if mean is None else mean
+        if mean is None:
+            mean = (each := self.features(at)).mean(-2, keepdim=True)
+            need(each.shape[:-1] == at.shape[:-1], "features (..., n, m)", tuple(each.shape))
         return at + step * self.drift(at, mean) + jump
 
 
@@ -128,6 +130,8 @@ def chaos(
     """Compare interacting particles with the limit's, of flow (steps, m); fixed time: the end."""
     need(flow.ndim == 2, "a flow (steps, m)", tuple(flow.shape))
     many = alone = _start(system, start, time, len(flow))
+    m = system.features(many).shape[-1]
+    need(flow.shape[1] == m, f"a flow (steps, {m}) of these features", tuple(flow.shape))
     largest = last = torch.zeros_like(many[..., 0])
     for mean in flow.to(many):
         jump = system.noise.jumps(time / len(flow), many.shape[:2], generator)

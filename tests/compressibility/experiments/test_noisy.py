@@ -183,6 +183,7 @@ test_bad_arguments = refuses(
     (lambda: trained(problem=load("diabetes")), "a task of classification"),
     (lambda: trained(how=replace(HOW, learning_rate=(0.1, 0.2))), "one rate"),
     (lambda: trained(seeds=[0]), "2 seeds"),
+    (lambda: trained(seeds=[5, 5]), "distinct seeds"),
     (lambda: curve(trained(), load("digits"), []), "at least 1 share"),
     (lambda: load("diabetes").against_rest(0), "a task of classification"),
     (lambda: load("digits").against_rest(10), "0 <= label < 10"),

@@ -387,6 +387,38 @@ def resumed(**changes):
     noise().hook(0.1, dice("bad")).load_state_dict(noise(**changes).state_dict())
 
 
+def test_a_tied_head_is_the_last_layer():
+    """Catches a head that gets noise under its other name, and a layer of two names moved twice."""
+    model = nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 4, bias=False), nn.Linear(4, 5))
+    model[2].weight = model[0].weight
+    run = noise().around(torch.optim.SGD(model.parameters(), lr=0.1), model, dice("tied"))
+    assert list(run._weights) == ["1.weight"]
+    twice = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 2))
+    twice[1].weight = twice[0].weight
+    run = noise().around(torch.optim.SGD(twice.parameters(), lr=0.1), twice, dice("tied"))
+    assert list(run._weights) == ["0.weight"]
+
+
+def test_a_rate_below_zero_moves_nothing():
+    """Catches an error behind the optimizer's step."""
+    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    sgd = torch.optim.SGD(model.parameters(), lr=0.1)
+    run = noise().around(sgd, model, dice("below"))
+    model(torch.ones(1, 2)).sum().backward()
+    sgd.param_groups[0]["lr"] = -0.1
+    before = model[1].weight.detach().clone()
+    with pytest.raises(ValueError, match=r"need 0 <= rate of 0\.weight < inf"):
+        run.step()
+    assert torch.equal(model[1].weight, before)
+
+
+def test_layers_are_a_set():
+    """Catches a state that is refused since its layers have another order, or are an array."""
+    one, other = (noise(layers=some).hook(0.1, dice("set")) for some in (["a", "b"], ["b", "a"]))
+    one.load_state_dict(other.state_dict())
+    assert noise(layers=np.array(["a", "b"])).state_dict()["noise"]["layers"] == ["a", "b"]
+
+
 PAIR = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
 
 test_bad_arguments = refuses(
@@ -402,7 +434,12 @@ test_bad_arguments = refuses(
     (lambda: around(PAIR, layers=["0.bias"]), "need layers among .*0.bias"),
     (lambda: around(nn.Linear(2, 2)), "need a weight to move besides the last"),
     (lambda: around(PAIR, PAIR[1]), "need layers that the optimizer steps, got .*0.weight"),
+    (
+        lambda: around(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1)).bfloat16()),
+        "need layers of dtype float32 or",
+    ),
     (lambda: called(layers=["weights.2"]), "need layers among .*weights.2"),
+    (lambda: called(rate=[]), "need at least 1 rate"),
     (lambda: called(rate=-0.1), "need 0 <= rate 0 < inf, got -0.1"),
     (lambda: called(rate=(0.1, math.nan)), "need 0 <= rate 1 < inf, got nan"),
     (lambda: called(rate=(0.1, 0.1, 0.1)), "need 1 rate or 2, got 3"),

@@ -153,6 +153,13 @@ def run(system=TANH, start=None, grids=(4, 2), time=1.0):
     return coarsened(system, start, grids, time, torch.Generator())
 
 
+FLAT = Particles(lambda at: at[..., 0], TANH.drift, TANH.noise)  # the axis m is missing
+
+
+def flowing(flow, system=TANH):
+    chaos(system, torch.zeros(2, 1, 1), flow, time=1.0, generator=torch.Generator())
+
+
 test_refusals = refuses(
     (lambda: Levy(2.1), "0 < alpha <= 2, got 2.1"),
     (lambda: Levy(1.5, scale=-1.0), "0 <= scale < inf"),
@@ -160,6 +167,8 @@ test_refusals = refuses(
     (lambda: Levy(1.5, kind="II"), "kind in .*isotropic.*got 'II'"),
     (lambda: Levy(1.5).jumps(-1.0, (2,), torch.Generator()), "0 <= time"),
     (lambda: one_datum(torch.sin, torch.cos, PLANE.noise, 0.0), "dimension 1, got 2"),
+    (lambda: flowing(torch.zeros(4, 2)), r"a flow \(steps, 1\) of these features, got \(4, 2\)"),
+    (lambda: flowing(torch.zeros(4, 1), FLAT), r"features \(..., n, m\)"),
     (lambda: run(start=torch.zeros(1, 2)), r"\(R, n, 1\), got \(1, 2\)"),
     (lambda: run(start=torch.full((1, 2, 1), torch.nan)), "finite start"),
     (lambda: run(grids=(4,)), "at least 2 grids"),
