@@ -39,8 +39,8 @@ TABLE = (
     (
         "a mean over repetitions",
         PARTICLES,
-        ".mean(-2, keepdim=True) if",
-        ".mean((0, -2), keepdim=True) if",
+        "self.features(at)).mean(-2, keepdim=True)",
+        "self.features(at)).mean((0, -2), keepdim=True)",
         LOOPS,
     ),
     (

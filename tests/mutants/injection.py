@@ -101,7 +101,13 @@ MUTANTS = [
         "[(self.scale * rate) ** (1 / self.alpha) for rate in rates]",
         SUMS,
     ),
-    Mutant("noise on the last layer too", NOISE, "[*weights][:-1]", "[*weights]", HAND),
+    Mutant(
+        "noise on the last layer too",
+        NOISE,
+        "if weights[k] is not [*weights.values()][-1]",
+        "",
+        HAND,
+    ),
     Mutant("frozen weights moved", NOISE, "if w.requires_grad]", "]", LAYERS),
     Mutant(
         "biases moved",
