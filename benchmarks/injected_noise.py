@@ -10,9 +10,9 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.kept import keep, part, standardized, write_note
+from benchmarks.kept import commands, keep, part, standardized, write_note
 from compressibility.data.sets import Dataset
 from compressibility.dice import dice
 from compressibility.experiments.noisy import table
@@ -182,27 +182,12 @@ def vgg(path: Path, note: Path, *, minutes: float, epochs: int) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    parts = commands.add_parser("part")
-    parts.add_argument("name", choices=sorted(SAMPLES))
-    parts.add_argument("path", type=Path)
-    for command in ("tables", "vgg"):
-        trains = commands.add_parser(command)
-        trains.add_argument("path", type=Path)
-        trains.add_argument("note", type=Path)
-        if command == "tables":
-            trains.add_argument("--width", type=int, default=2000)
-            trains.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-        else:
-            trains.add_argument("--minutes", type=float, default=6)
-            trains.add_argument("--epochs", type=int, default=20)
-    keeps = commands.add_parser("keep")
-    keeps.add_argument("notes", type=Path, nargs="+")
+    parser, trains = commands(__doc__, [*SAMPLES], "tables", "vgg")
+    trains["tables"].add_argument("--width", type=int, default=2000)
+    trains["tables"].add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    trains["vgg"].add_argument("--minutes", type=float, default=6)
+    trains["vgg"].add_argument("--epochs", type=int, default=20)
     chosen = vars(parser.parse_args())
-    command = chosen.pop("command")
-    if command == "part":
-        name = chosen["name"]
-        part(**chosen, samples=SAMPLES[name], tests=TESTS[name])
-    else:
-        {"tables": tables, "vgg": vgg, "keep": keep}[command](**chosen)
+    command, name = chosen.pop("command"), chosen.get("name", "")
+    sample = partial(part, samples=SAMPLES.get(name, 0), tests=TESTS.get(name, 0))
+    {"part": sample, "tables": tables, "vgg": vgg, "keep": keep}[command](**chosen)

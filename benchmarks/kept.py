@@ -5,6 +5,7 @@ That machine needs neither the archives nor what the book needs.
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import hashlib
 import json
@@ -101,3 +102,18 @@ def keep(notes: list[Path]) -> None:
     for path, text in to_keep(book, held | {"commit": commit}).items():
         path.write_text(text, encoding="utf8")
         print(path)
+
+
+def commands(doc: str | None, names: list[str], *trains: str) -> tuple[Any, dict[str, Any]]:
+    """Return a parser with the commands part, keep and those that train, and the last by name."""
+    parser = argparse.ArgumentParser(description=doc)
+    found = parser.add_subparsers(dest="command", required=True)
+    parts, keeps = found.add_parser("part"), found.add_parser("keep")
+    parts.add_argument("name", choices=sorted(names))
+    parts.add_argument("path", type=Path)
+    keeps.add_argument("notes", type=Path, nargs="+")
+    trained = {name: found.add_parser(name) for name in trains}
+    for command in trained.values():
+        command.add_argument("path", type=Path)
+        command.add_argument("note", type=Path)
+    return parser, trained

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -18,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from benchmarks.kept import keep, part, standardized, write_note
+from benchmarks.kept import commands, keep, part, standardized, write_note
 from compressibility.data.sets import Dataset
 from compressibility.experiments.steps import Grid, measure, train_grid
 from compressibility.models.network import Network, mlp
@@ -71,18 +70,9 @@ def train(path: Path, note: Path, *, depth: int, device: str) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    parts = commands.add_parser("part")
-    parts.add_argument("name", choices=sorted(RATES))
-    parts.add_argument("path", type=Path)
-    trains = commands.add_parser("train")
-    trains.add_argument("path", type=Path)
-    trains.add_argument("note", type=Path)
-    trains.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    trains.add_argument("--depth", type=int, default=4)
-    keeps = commands.add_parser("keep")
-    keeps.add_argument("notes", type=Path, nargs="+")
+    parser, trains = commands(__doc__, [*RATES], "train")
+    trains["train"].add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    trains["train"].add_argument("--depth", type=int, default=4)
     chosen = vars(parser.parse_args())
     sample = partial(part, samples=SAMPLES, tests=TESTS)
     {"part": sample, "train": train, "keep": keep}[chosen.pop("command")](**chosen)
