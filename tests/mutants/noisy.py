@@ -13,7 +13,10 @@ TABLE = f"{TESTS}::test_table_joins_noises_and_names_those_that_diverge"
 ROWS = "tests/compressibility/pruning/test_removal.py"
 WITHIN = f"{ROWS}::test_rows_within_goes_on_while_the_squares_fit"
 ORDER = "squares.argsort(dim=-1, descending=True, stable=True)"
-PAGES = dict.fromkeys((NOISY, REMOVAL), ("injected-noise/at-work", "injected-noise/certificates"))
+PAGES = dict.fromkeys(
+    (NOISY, REMOVAL),
+    tuple(f"injected-noise/{name}" for name in ("at-work", "certificates", "beyond")),
+)
 
 MUTANTS = [
     Mutant(name, module, old, new, test)
