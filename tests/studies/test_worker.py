@@ -52,3 +52,36 @@ def test_descriptions() -> None:
     }
     broken = worker.ChapterBrokenError(3, "makes claim a.b a second time")
     assert worker.describe_failure(broken) == {"cell": 3, "error": "makes claim a.b a second time"}
+
+
+def dies_at_start(times: int, begins: bool = False) -> Any:
+    """An `execute_notebook` whose kernel dies ``times`` times, then runs every cell."""
+    starts: list[int] = []
+
+    def execute_notebook(notebook: Any, target: str, **options: Any) -> Any:  # noqa: ARG001
+        starts.append(1)
+        if begins:
+            options["on_cell_start"](cell=None, cell_index=0)
+        if len(starts) <= times:
+            raise RuntimeError("Kernel died before replying to kernel_info")
+        return notebook
+
+    return execute_notebook, starts
+
+
+def test_a_kernel_that_dies_before_its_first_cell_is_started_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A build lost to a port that another process took; a chapter that runs for ever anew."""
+    source = write(tmp_path / "in.ipynb")
+    for times, tries in ((0, 1), (2, 3)):
+        execute, starts = dies_at_start(times)
+        monkeypatch.setattr(worker.papermill, "execute_notebook", execute)
+        worker.execute(source, tmp_path / "out.ipynb", cwd=tmp_path)
+        assert len(starts) == tries
+    for begins, tries in ((False, worker.STARTS), (True, 1)):
+        execute, starts = dies_at_start(9, begins)
+        monkeypatch.setattr(worker.papermill, "execute_notebook", execute)
+        with pytest.raises(RuntimeError, match="died before replying"):
+            worker.execute(source, tmp_path / "out.ipynb", cwd=tmp_path)
+        assert len(starts) == tries

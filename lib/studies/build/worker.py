@@ -27,6 +27,8 @@ from studies.page.claims import MIME as CLAIMS
 from studies.page.results import MIME as RESULT
 
 CELL_TIMEOUT = 3600  # seconds; a cell of the paper profile stays well below
+# A kernel's ports are picked first and taken later: on a busy machine somebody may be quicker.
+STARTS = 3
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # "Cell In[3], line 2" stands above every frame, and above a syntax error.
 _FRAME = re.compile(r"Cell In\[\d+\], line (\d+)")
@@ -58,20 +60,8 @@ def keep_reports_apart() -> None:
 
 def execute(source: Path, target: Path, *, cwd: Path) -> dict[str, Any]:
     """Execute notebook ``source`` into ``target``; return its claims, results and duration."""
-    notebook = nbformat.read(source, as_version=4)
-    total = len(notebook.cells)
     began = time.monotonic()
-    executed = papermill.execute_notebook(
-        notebook,
-        str(target),
-        kernel_name="python3",
-        cwd=str(cwd),
-        progress_bar=False,
-        execution_timeout=CELL_TIMEOUT,
-        on_cell_start=lambda cell, cell_index: report(  # noqa: ARG005  # nbclient's names
-            "cell", index=cell_index, total=total
-        ),
-    )
+    executed = _run_cells(source, target, cwd)
     seconds = round(time.monotonic() - began, 1)
     # Papermill takes a cell that calls sys.exit() for a good end and skips the rest.
     for index, what in check_notebook(executed):
@@ -82,6 +72,35 @@ def execute(source: Path, target: Path, *, cwd: Path) -> dict[str, Any]:
     _strip(executed)
     nbformat.write(executed, target)
     return {"claims": claims, "results": results, "seconds": seconds}
+
+
+def _run_cells(source: Path, target: Path, cwd: Path) -> nbformat.NotebookNode:
+    """Execute every cell; a kernel that dies before the first of them is started anew."""
+    notebook = nbformat.read(source, as_version=4)
+    began = False
+
+    def on_cell_start(cell: Any, cell_index: int) -> None:  # noqa: ARG001  # nbclient's names
+        nonlocal began
+        began = True
+        report("cell", index=cell_index, total=len(notebook.cells))
+
+    starts = 0
+    while True:
+        starts += 1
+        try:
+            executed: nbformat.NotebookNode = papermill.execute_notebook(
+                notebook,
+                str(target),
+                kernel_name="python3",
+                cwd=str(cwd),
+                progress_bar=False,
+                execution_timeout=CELL_TIMEOUT,
+                on_cell_start=on_cell_start,
+            )
+            return executed
+        except RuntimeError:  # what jupyter_client raises of a kernel that never answered
+            if began or starts == STARTS:
+                raise
 
 
 def _strip(notebook: nbformat.NotebookNode) -> None:
