@@ -1,0 +1,223 @@
+"""Curvature as a linear operator: Hessian and Gauss-Newton matrix of a network, never stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from compressibility.checks import finite, floats, need, not_negative
+from compressibility.spectrum.density import Bowl, Kind
+
+LARGEST_DENSE = 10_000
+"""A dense matrix of this dimension takes 800 MB, its eigenvalues about three minutes of a core."""
+
+
+@dataclass(frozen=True, eq=False)
+class Operator:
+    """A symmetric matrix that is known by its products only.
+
+    >>> Operator.of(Bowl(torch.diag(torch.tensor([1.0, 3.0])), "positive")) @ torch.ones(2)
+    tensor([1., 3.])
+    """
+
+    product: Callable[[Tensor], Tensor]  # (D, k) to (D, k), both of the operator's dtype
+    like: Tensor  # (D,): its size, dtype and device are the operator's
+    kind: Kind
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(D, D)."""
+        return (len(self.like), len(self.like))
+
+    @classmethod
+    def of(cls, bowl: Bowl) -> Operator:
+        """Return the operator of a dense matrix, float64."""
+        return cls(lambda vectors: bowl.matrix @ vectors, bowl.matrix[0], bowl.kind)
+
+    def __matmul__(self, vectors: Tensor) -> Tensor:
+        """Multiply (D,) or (D, k); the result has their dtype and device."""
+        fits = vectors.ndim in (1, 2) and len(vectors) == len(self.like) and vectors.numel() > 0
+        need(fits, f"vectors ({len(self.like)},) or ({len(self.like)}, k)", tuple(vectors.shape))
+        found = self.product(vectors.detach().reshape(len(vectors), -1).to(self.like))
+        finite(product=found)
+        return found.reshape(vectors.shape).to(vectors)
+
+    def restricted(self, kept: Tensor) -> Operator:
+        """Return :math:`H_{KK}`, K a mask (D,) or different indices, in their order."""
+        index = torch.arange(len(self.like), device=self.like.device)[kept]
+        once = len(index) > 0 and bool(index.sort().values.diff().all())
+        need(once, "at least 1 kept coordinate, each once", index.tolist()[:9])
+
+        def product(vectors: Tensor) -> Tensor:
+            whole = vectors.new_zeros(len(self.like), vectors.shape[1])
+            whole[index] = vectors
+            return self.product(whole)[index]
+
+        return replace(self, product=product, like=self.like[index])
+
+    def dense(self) -> Bowl:
+        """Return the matrix itself: the reference, for small D."""
+        rule = f"D <= {LARGEST_DENSE} for a dense matrix (larger: spectrum.lanczos)"
+        need(len(self.like) <= LARGEST_DENSE, rule, len(self.like))
+        return Bowl(self @ torch.eye(len(self.like), dtype=torch.float64), self.kind)
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    r"""What training minimizes: a mean loss over samples, and an l1 term.
+
+    .. math:: L(w) = \frac1N \sum_i \ell(\Phi_w(x_i), y_i) + \lambda \|w\|_1
+
+    The l1 term has a gradient but no curvature (where no weight is 0). ``loss`` maps outputs and
+    targets of a batch to its *mean*; batches of unequal size count by their samples, and large ones
+    are fast. Operators hold the weights of the moment when they are made.
+
+    >>> model = nn.Linear(1, 1, bias=False).double().eval()
+    >>> batch = (torch.tensor([[1.0], [3.0]]).double(), torch.zeros(2, 1).double())
+    >>> hessian(Objective(model, nn.functional.mse_loss, [batch])).dense().matrix.item()
+    10.0
+    """
+
+    model: nn.Module  # in eval mode
+    loss: Callable[[Tensor, Tensor], Tensor]
+    batches: Sequence[tuple[Tensor, Tensor]]  # inputs and targets; drawn once
+    names: tuple[str, ...] = ()  # of the parameters w; none: all but those of BatchNorm
+    l1: float = 0.0
+
+    def __post_init__(self) -> None:
+        training = [name or "all" for name, module in self.model.named_modules() if module.training]
+        need(not training, "a model in eval mode: model.eval()", f"in training: {training[:3]}")
+        object.__setattr__(self, "batches", tuple(self.batches))
+        need(sum(len(y) for _, y in self.batches) > 0, "at least 1 sample", "none")
+        norms = nn.modules.batchnorm._BatchNorm
+        inside = {name for name, one in self.model.named_modules() if isinstance(one, norms)}
+        found = [name for name, _ in self.model.named_parameters()]
+        names = self.names or tuple(n for n in found if n.rpartition(".")[0] not in inside)
+        known = bool(names) and set(names) <= set(found) and len(set(names)) == len(names)
+        need(known, f"names among {found}, each once", names)
+        object.__setattr__(self, "names", names)
+        not_negative(l1=self.l1)
+        floats(weights=self.weights())
+        finite(**{"loss of the model": self.value()})
+
+    def weights(self) -> Tensor:
+        """Return a copy of w (D,), parameter after parameter."""
+        return torch.cat([one.detach().flatten() for one in self._chosen()])
+
+    def outputs(self, weights: Tensor, inputs: Tensor) -> Tensor:
+        """Return the model's outputs with weights (D,) in place of its own."""
+        chosen = self._chosen()
+        parts = torch.split(weights, [one.numel() for one in chosen])
+        shaped = [part.view(one.shape) for part, one in zip(parts, chosen, strict=True)]
+        named = dict(zip(self.names, shaped, strict=True))
+        made: Tensor = functional_call(self.model, named, (inputs.to(weights.device),))
+        return made
+
+    def _chosen(self) -> list[nn.Parameter]:
+        found = dict(self.model.named_parameters())
+        return [found[name] for name in self.names]
+
+    def mean(self, each: Callable[[int], Tensor]) -> Tensor:
+        """Return the mean over samples of what each batch, by its number, has as mean."""
+        sizes = [len(targets) for _, targets in self.batches]
+        return sum((each(b) * (n / sum(sizes)) for b, n in enumerate(sizes)), torch.zeros(()))
+
+    def at(self, weights: Tensor, b: int) -> Tensor:
+        """Return the loss of batch b without the l1 term, a scalar."""
+        inputs, targets = self.batches[b]
+        return self.loss(self.outputs(weights, inputs), targets.to(weights.device))
+
+    @torch.no_grad()
+    def value(self) -> Tensor:
+        """Return L(w), a scalar."""
+        weights = self.weights()
+        penalty = self.l1 * weights.abs().sum()
+        return self.mean(lambda b: self.at(weights, b)) + penalty
+
+    def gradient(self) -> Tensor:
+        r"""Return the shortest subgradient of L at w, (D,): 0 exactly at stationary points.
+
+        Where a weight is 0 the l1 term may have any slope in :math:`[-\lambda, \lambda]`.
+        """
+        weights = self.weights().requires_grad_()
+        plain = self.mean(lambda b: torch.autograd.grad(self.at(weights, b), weights)[0])
+        at_zero = nn.functional.softshrink(plain, self.l1)
+        return torch.where(weights == 0, at_zero, plain + self.l1 * weights.sign()).detach()
+
+
+def gradient_norm(objective: Objective) -> float:
+    r"""Return :math:`\|\nabla L(w)\|`: how far from a minimum a model is.
+
+    A limit of pruning is about a minimum: removing c changes L by :math:`-\nabla L^\top c +
+    \tfrac12 c^\top H c`, so :math:`\|\nabla L\| \, \|c\|` should be small beside :math:`\epsilon`.
+    """
+    return float(objective.gradient().double().norm())
+
+
+def hessian(objective: Objective) -> Operator:
+    r"""Return :math:`H = \nabla^2 L(w)`, one product for two passes back through the gradient.
+
+    With a single batch the gradient's graph is kept from product to product.
+    """
+    weights = objective.weights().requires_grad_()
+
+    @lru_cache(maxsize=int(len(objective.batches) == 1))
+    def slope(b: int) -> Tensor:
+        return torch.autograd.grad(objective.at(weights, b), weights, create_graph=True)[0]
+
+    def each(b: int, vectors: Tensor) -> Tensor:
+        image = slope(b)
+        return _columns(lambda v: _pull(image, weights, v), vectors)
+
+    return Operator(lambda v: objective.mean(lambda b: each(b, v)), weights.detach(), "signed")
+
+
+def gauss_newton(objective: Objective) -> Operator:
+    r"""Return :math:`\frac1N \sum_i J_i^\top \nabla^2 \ell_i \, J_i`, J the outputs' Jacobian.
+
+    It is H without the curvature of the outputs; positive semi-definite where the loss is convex in
+    them.
+    """
+    weights = objective.weights().requires_grad_()
+
+    @lru_cache(maxsize=int(len(objective.batches) == 1))
+    def parts(b: int) -> tuple[Tensor, ...]:
+        inputs, targets = objective.batches[b]
+        outputs = objective.outputs(weights, inputs)
+        seen = outputs.detach().requires_grad_()
+        loss = objective.loss(seen, targets.to(seen.device))
+        bend = torch.autograd.grad(loss, seen, create_graph=True)[0]
+        # J v is the derivative of u ↦ Jᵀu along v: two passes back in place of one forward.
+        any_u = torch.zeros_like(seen, requires_grad=True)
+        pulled = torch.autograd.grad((outputs * any_u).sum(), weights, create_graph=True)[0]
+        return outputs, seen, bend, any_u, pulled
+
+    def each(b: int, vectors: Tensor) -> Tensor:
+        outputs, seen, bend, any_u, pulled = parts(b)
+
+        def along(v: Tensor) -> Tensor:
+            return _pull(outputs, weights, _pull(bend, seen, _pull(pulled, any_u, v)))
+
+        return _columns(along, vectors)
+
+    return Operator(
+        lambda v: objective.mean(lambda b: each(b, v)), weights.detach(), "gauss_newton"
+    )
+
+
+def _pull(image: Tensor, point: Tensor, vector: Tensor) -> Tensor:
+    """Return the transposed derivative of image at point times a vector; 0 if it has none."""
+    if not image.requires_grad:
+        return torch.zeros_like(point)
+    form = (image * vector).sum()  # torch.autograd.grad(image, …, vector) imports SymPy: seconds
+    return torch.autograd.grad(form, point, retain_graph=True, materialize_grads=True)[0]
+
+
+def _columns(along: Callable[[Tensor], Tensor], vectors: Tensor) -> Tensor:
+    # One after the other: as fast as all at once here, in the memory of one.
+    return torch.stack([along(vector) for vector in vectors.T.contiguous()], 1)
