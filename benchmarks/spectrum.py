@@ -164,9 +164,9 @@ def growth(steps: int = 4) -> None:
         seconds.append(min(times) / steps)
         peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)  # of the process
         print(f"{sizes[-1]:10d} {seconds[-1]:15.4f} {peaks[-1]:9.0f}")
+    grows = exponent(sizes, seconds)  # above 1: fresh pages for each vector of more than 32 MB
     more = (peaks[-1] - peaks[-2]) / (sizes[-1] - sizes[-2]) * 2**20 / 4
-    grows = exponent(sizes[-2:], seconds[-2:])
-    print(f"seconds ~ D^{grows:.2f} between the last two; {more:.1f} numbers for each weight more")
+    print(f"seconds ~ D^{grows:.2f}; in memory {more:.1f} numbers for each weight more")
 
 
 def main() -> None:

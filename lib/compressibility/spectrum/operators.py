@@ -41,8 +41,9 @@ class Operator:
 
     def __matmul__(self, vectors: Tensor) -> Tensor:
         """Multiply (D,) or (D, k); the result has their dtype and device."""
-        fits = vectors.ndim in (1, 2) and len(vectors) == len(self.like) and vectors.numel() > 0
-        need(fits, f"vectors ({len(self.like)},) or ({len(self.like)}, k)", tuple(vectors.shape))
+        D, some = len(self.like), vectors.is_floating_point() and vectors.numel() > 0
+        fits = some and vectors.ndim in (1, 2) and len(vectors) == D
+        need(fits, f"vectors ({D},) or ({D}, k) of floats", tuple(vectors.shape))
         found = self.product(vectors.detach().reshape(len(vectors), -1).to(self.like))
         finite(product=found)
         return found.reshape(vectors.shape).to(vectors)

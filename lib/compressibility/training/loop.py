@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
@@ -16,6 +16,7 @@ from compressibility.checks import finite, need, not_negative, whole
 
 Loss = Literal["cross_entropy", "mse"]
 Optimizer = Literal["adam", "sgd"]
+Schedule = Literal["constant", "cosine"]
 Hook = Callable[[nn.Module, int, Tensor], None]
 """Called after each step as hook(network, step, losses), without gradient tracking."""
 
@@ -38,6 +39,8 @@ class Training:
     optimizer: Optimizer = "adam"  # with PyTorch's own betas
     momentum: float = 0.0  # for sgd only
     weight_decay: float = 0.0  # as PyTorch's optimizers take it; for Adam an L2 penalty
+    l1: float | tuple[float, ...] = 0.0  # λ of a penalty λ‖w‖₁; for all networks, or one for each
+    schedule: Schedule = "constant"  # "cosine": rates times (1 + cos πt/T)/2 in step t of T
 
     def __post_init__(self) -> None:
         whole(epochs=self.epochs, batch_size=self.batch_size, samples=self.samples)
@@ -50,6 +53,10 @@ class Training:
         without = self.optimizer != "adam" or not self.momentum
         need(without, "momentum = 0 with adam", self.momentum)
         not_negative(weight_decay=self.weight_decay)
+        for one in np.atleast_1d(self.l1).tolist():
+            not_negative(l1=one)
+        shapes = sorted(get_args(Schedule))
+        need(self.schedule in shapes, f"schedule in {shapes}", repr(self.schedule))
         # Each gradient is multiplied by its rate: Adam is blind to that, a decay knows no rate.
         plain = self.optimizer == "sgd" and not self.weight_decay
         rule = "sgd without weight_decay for one learning_rate per network"
@@ -62,6 +69,7 @@ class History:
 
     losses: Tensor  # (steps, E) float64 on the CPU: minibatch loss of each network before the step
     steps_per_epoch: int
+    penalties: Tensor = field(default_factory=lambda: torch.zeros(1))  # λ‖w‖₁, not in the losses
 
     @property
     def diverged(self) -> dict[int, int]:
@@ -115,10 +123,10 @@ def train(
     .. math:: \frac1{|B|} \sum_{i \in B} -\log \mathrm{softmax}(\Phi(x_i))_{y_i}
               \quad\text{or}\quad \frac1{|B|} \sum_{i \in B} \|\Phi(x_i) - y_i\|^2
 
-    The second is the loss of [EGM], Section 2: summed over outputs, not averaged. The sum of the
-    networks' losses is differentiated, so no gradient of one reaches another; the optimizers act
-    entry by entry. Each epoch visits all N samples once, in an order of each network's own, drawn
-    from its seed.
+    The second is the loss of [EGM], Section 2: summed over outputs, not averaged. On either comes
+    :math:`\lambda \|w\|_1` of all parameters, of slope 0 where one is 0. The sum over the networks
+    is differentiated, so no gradient of one reaches another; the optimizers act entry by entry.
+    Each epoch visits all N samples once, in an order of each network's own, drawn from its seed.
 
     ``network`` maps (E, B, ...) to (E, B, outputs), and the first axis of every parameter counts
     the networks. It is trained on the device where it is. ``inputs`` (N, ...) are shared;
@@ -138,24 +146,38 @@ def train(
     _check_samples(first, inputs, targets, loss, training.batch_size)
     _check_outputs(network, inputs, targets, loss, len(seeds))
     steps, rates = _optimizer(network, training, first)
+    strength = training.l1 if isinstance(training.l1, tuple) else (training.l1,) * len(rates)
+    need(len(strength) == len(rates), f"{len(rates)} l1, one per network", len(strength))
+    factors = rates.new_tensor(strength)
+    per_epoch = math.ceil(len(inputs) / training.batch_size)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(steps, training.epochs * per_epoch)
     orders = [torch.Generator().manual_seed(seed) for seed in seeds]
     losses: list[Tensor] = []
+    penalties: list[Tensor] = []
     for _ in range(training.epochs):
         epoch = torch.stack([torch.randperm(len(inputs), generator=order) for order in orders])
         for batch in torch.split(epoch.to(first.device), training.batch_size, dim=1):
             steps.zero_grad()
-            each = _losses(network(inputs[batch]), targets[batch], loss)
-            torch.autograd.backward(each, rates)
+            each = mean_losses(network(inputs[batch]), targets[batch], loss)
+            penalty = torch.zeros_like(each)
+            if any(strength):
+                for weight in network.parameters():
+                    penalty = penalty + factors * weight.abs().reshape(len(rates), -1).sum(1)
+            torch.autograd.backward(each + penalty, rates)
             steps.step()
+            if training.schedule == "cosine":
+                cosine.step()
             losses.append(each.detach())
+            penalties.append(penalty.detach())
             with torch.no_grad():
                 for hook in hooks:
                     hook(network, len(losses) - 1, losses[-1])
-    per_epoch = math.ceil(len(inputs) / training.batch_size)
-    return History(torch.stack(losses).double().cpu(), per_epoch)
+    both = (torch.stack(one).double().cpu() for one in (losses, penalties))
+    return History(next(both), per_epoch, next(both))
 
 
-def _losses(outputs: Tensor, targets: Tensor, loss: Loss) -> Tensor:
+def mean_losses(outputs: Tensor, targets: Tensor, loss: Loss) -> Tensor:
+    """Return the mean losses (E,) of outputs (E, B, ...) and targets (E, B) or (E, B, outputs)."""
     if loss == "mse":
         return (outputs - targets).square().sum(-1).mean(1)
     flat = functional.cross_entropy(outputs.flatten(0, 1), targets.flatten(), reduction="none")

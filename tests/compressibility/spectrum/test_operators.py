@@ -245,6 +245,7 @@ test_bad_arguments = refuses(
     (lambda: LATE @ torch.ones(2), "finite product"),
     (lambda: of([1.0, 2.0]) @ torch.ones(3), r"vectors \(2,\)"),
     (lambda: of([1.0, 2.0]) @ torch.ones(2, 1, 1), r"vectors \(2,\)"),
+    (lambda: of([1.0, 2.0]) @ torch.tensor([1, 2]), "of floats"),
     (lambda: of([1.0, 2.0]) @ torch.ones(2, 0), r"vectors \(2,\)"),
     (lambda: of([1.0, 2.0]).restricted(torch.tensor([1, 1])), "each once"),
     (lambda: of([1.0, 2.0]).restricted(torch.tensor([False, False])), "at least 1 kept"),
