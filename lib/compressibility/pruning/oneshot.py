@@ -7,6 +7,7 @@ smallest of all D weights of all layers at once. A network has no biases: all it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -28,8 +29,8 @@ def flat(network: Network) -> Tensor:
 
 def like(network: Network, weights: Tensor) -> Network:
     """Return networks of the shape of one, of any number, with weights (E, D) as of ``flat``."""
-    made = [part.reshape(-1, *w.shape[1:]) for w, part in _parts(network.weights, weights)]
-    made = [part.to(network.weights[0]) for part in made]
+    pairs = _parts(list(network.weights), weights)
+    made = [part.reshape(-1, *w.shape[1:]).to(w) for w, part in pairs]
     found = Network(made, size=network.size, activation=network.activation.name)
     return found.requires_grad_(False)
 
@@ -40,11 +41,8 @@ def kept(order: Tensor, removed: Sequence[int]) -> Tensor:
     >>> kept(torch.tensor([2, 0, 1]), [0, 2]).tolist()
     [[True, True, True], [False, True, False]]
     """
-    total = len(order)
-    same = torch.equal(order.sort().values, torch.arange(total).to(order))
-    need(same, f"an order of 0..{total - 1}", tuple(order.shape))
-    whole_numbers = all(0 <= count <= total and count % 1 == 0 for count in removed)
-    need(whole_numbers and len(removed) > 0, f"counts in 0..{total}", list(removed))
+    right = all(0 <= count <= len(order) and count % 1 == 0 for count in removed)
+    need(right and len(removed) > 0, f"counts in 0..{len(order)}", list(removed))
     return order.argsort() >= torch.as_tensor(removed).to(order)[:, None]
 
 
@@ -70,12 +68,14 @@ def along(
 
 
 @torch.no_grad()
-def losses(network: Network, inputs: Tensor, targets: Tensor, loss: Loss) -> Tensor:
+def losses(
+    network: Network, inputs: Tensor, targets: Tensor, loss: Loss = "cross_entropy"
+) -> Tensor:
     """Return the loss of each sample (E, N), float64, without a penalty."""
     outputs = network(inputs)
     each = targets.expand(len(outputs), *targets.shape)
-    alone = (one.flatten(0, 1)[:, None] for one in (outputs, each))  # each sample is a batch
-    found = mean_losses(*alone, loss).double().reshape(outputs.shape[:2])
+    alone = [one.flatten(0, 1)[:, None] for one in (outputs, each)]  # a sample is a batch
+    found = mean_losses(alone[0], alone[1], loss).double().reshape(outputs.shape[:2])
     finite(losses=found)
     return found
 
@@ -88,8 +88,7 @@ def epsilon(
     .. math:: E \, \varepsilon^2 = \sigma^2 \frac{N - b}{b (N - 1)}
 
     where b divides N: :math:`1/\sqrt b` only for :math:`b \ll N`. As in [Z] all batches count
-    alike, also a smaller last one. Several shuffles give the root of the mean
-    square.
+    alike, a smaller last one too. Of several shuffles it is the root of the mean square.
 
     >>> round(epsilon(torch.tensor([1.0, 2.0, 6.0]), 1, torch.Generator()) ** 2, 6)
     4.666667
@@ -101,10 +100,10 @@ def epsilon(
     squares = 0.0
     for _ in range(shuffles):
         order = torch.randperm(total, generator=generator, device=generator.device)
-        batches = losses[order.to(losses.device)].double().split(batch_size)
+        batches = torch.split(losses.double()[order.to(losses.device)], batch_size)
         means = torch.stack([batch.mean() for batch in batches])
         squares += float(means.var(correction=0)) / shuffles
-    return squares**0.5
+    return math.sqrt(squares)
 
 
 class Held:
@@ -125,12 +124,12 @@ def retrained(
     samples: tuple[Tensor, Tensor],
     how: Training,
     *,
-    loss: Loss,
     seeds: Sequence[int],
+    loss: Loss = "cross_entropy",
 ) -> Network:
     """Prune copies and train the weights marked (E, D); where all are, that is a dense control.
 
-    A control belongs beside each: networks go on to learn, dense ones too.
+    A control belongs beside each, as a dense network that goes on learning improves as well.
     """
     found = pruned(network, stay).requires_grad_(True)
     with torch.enable_grad():
@@ -143,4 +142,4 @@ def _parts(weights: Sequence[Tensor], rows: Tensor) -> list[tuple[Tensor, Tensor
     sizes = [weight[0].numel() for weight in weights]
     fits = rows.ndim == 2 and rows.shape[1] == sum(sizes) and len(rows) > 0
     need(fits, f"rows (E, {sum(sizes)}), a number for each weight", tuple(rows.shape))
-    return list(zip(weights, rows.split(sizes, 1), strict=True))
+    return list(zip(weights, torch.split(rows, sizes, 1), strict=True))

@@ -117,6 +117,47 @@ def test_the_average_is_that_of_the_iterates():
     assert not late.means[0].requires_grad
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_penalty_and_schedule_are_plain_pytorch(optimizer):
+    """Catches one λ for all, ‖w‖² or a mean for ‖w‖₁, a cosine a step off, λ times no rate."""
+    x, y = samples("cross_entropy")
+    l1, how = (0.0, 0.05, 0.2), {"optimizer": optimizer, "schedule": "cosine", "epochs": 2}
+    rates = (0.1, 0.02, 0.05) if optimizer == "sgd" else (0.1,) * 3
+    together = network()
+    each = rates if optimizer == "sgd" else 0.1
+    history = run(together, x, y, l1=l1, learning_rate=each, **how)
+    kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[optimizer]
+    for e, (seed, rate) in enumerate(zip(SEEDS, rates, strict=True)):
+        plain, order, step = network().as_sequential(e), torch.Generator().manual_seed(seed), 0
+        steps = kind(plain.parameters(), lr=rate)
+        for _ in range(2):
+            for batch in torch.randperm(22, generator=order).split(5):
+                steps.param_groups[0]["lr"] = rate * (1 + math.cos(math.pi * step / 10)) / 2
+                steps.zero_grad()
+                value = nn.functional.cross_entropy(plain(x[batch]), y[batch])
+                penalty = l1[e] * sum(w.abs().sum() for w in plain.parameters())
+                (value + penalty).backward()
+                steps.step()
+                assert history.losses[step, e].item() == pytest.approx(value.item(), rel=1e-9)
+                assert history.penalties[step, e].item() == pytest.approx(
+                    float(torch.as_tensor(penalty).detach()), rel=1e-9
+                )
+                step += 1
+        for linear, weight in zip(plain[::2], together.weights, strict=True):
+            torch.testing.assert_close(weight[e], linear.weight, rtol=1e-9, atol=1e-12)
+    assert history.penalties.dtype == torch.float64
+
+
+def test_the_penalty_has_no_slope_at_zero():
+    """Catches a subgradient that moves weights held at 0."""
+    x, y = torch.zeros(4, 3).double(), torch.zeros(4, 2).double()
+    still = mlp([3, 2], seeds=SEEDS, dtype=torch.float64)
+    still.weights[0].data.zero_()
+    history = run(still, x, y, loss="mse", l1=0.5, batch_size=2)
+    assert still.weights[0].count_nonzero() == 0
+    assert history.penalties.count_nonzero() == 0
+
+
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_single_run_is_plain_pytorch(loss, optimizer):
@@ -246,6 +287,10 @@ BAD = [
     ({"momentum": 1.0}, "need 0 <= momentum < 1"),
     ({"optimizer": "adam", "momentum": 0.5}, "need momentum = 0 with adam"),
     ({"weight_decay": -1.0}, "need 0 <= weight_decay"),
+    ({"l1": -0.1}, "need 0 <= l1 < inf, got -0.1"),
+    ({"l1": (0.1, math.nan, 0.1)}, "need 0 <= l1 < inf, got nan"),
+    ({"l1": (0.1, 0.1)}, "need 3 l1, one per network, got 2"),
+    ({"schedule": "linear"}, "need schedule in .*'linear'"),
     ({"loss": "hinge"}, "need loss in .*'hinge'"),
     ({"optimizer": "lion"}, "need optimizer in .*'lion'"),
     ({"x": torch.ones(22, 4)}, "need inputs of dtype torch.float64, got torch.float32"),
