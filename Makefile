@@ -55,6 +55,7 @@ bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.tails
 	$(BIN)/python -m benchmarks.removal
 	$(BIN)/python -m benchmarks.injection
+	$(BIN)/python -m benchmarks.spectrum
 
 # The stamp is newer than the pins and the metadata exactly when the environment matches them.
 $(INSTALLED): requirements.lock pyproject.toml

@@ -29,8 +29,8 @@ NOTEBOOKS = {
     *("IPython", "ipykernel", "jupyter_book", "jupytext", "matplotlib_inline", "myst_nb"),
     *("nbclient", "nbformat", "papermill", "sphinx", "studies"),
 }
-# Three of four papers are in; at the first one's density before (8.3k lines) it would end at 30k.
-LINES = 7730
+# All four papers are in; at the first one's density before (8.3k lines) they would take 30k.
+LINES = 9090
 # More is a missing concept; a function that takes more is missing a value.
 MODULE_LINES = 260
 ARGUMENTS = 7

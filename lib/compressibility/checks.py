@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Integral, Rational
@@ -54,6 +55,19 @@ def whole(**numbers: int) -> None:
     for name, number in numbers.items():
         holds = isinstance(number, Integral) and not isinstance(number, bool) and number >= 1
         need(holds, f"a whole {name} >= 1", repr(number))
+
+
+def order_of(order: Tensor, total: int) -> None:
+    """Raise ValueError unless an order (N,) holds 0, …, N - 1, each once."""
+    fits = order.shape == (total,)
+    once = fits and bool((order.sort().values == torch.arange(total).to(order)).all())
+    need(once, f"an order of 0..{total - 1}, each once", tuple(order.shape))
+
+
+def up_to(total: int, counts: Sequence[int]) -> None:
+    """Raise ValueError unless there are counts, all of them whole numbers from 0 to a total."""
+    right = len(counts) > 0 and all(0 <= n <= total and n % 1 == 0 for n in counts)
+    need(right, f"counts in 0..{total}", list(counts))
 
 
 def decimal(value: Share) -> Fraction:

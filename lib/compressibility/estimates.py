@@ -152,11 +152,8 @@ def worst(estimates: Iterable[Estimate], *, side: Literal["low", "high"]) -> Est
     need(side in ("low", "high"), "side 'low' or 'high'", repr(side))
     found = list(estimates)
     need(len(found) > 0, "at least 1 estimate", "none")
-    return (
-        min(found, key=lambda one: one.low)
-        if side == "low"
-        else max(found, key=lambda one: one.high)
-    )
+    pick = min if side == "low" else max
+    return pick(found, key=lambda one: getattr(one, side))
 
 
 def exceptions(values: ArrayLike, limits: ArrayLike) -> Estimate:
@@ -167,9 +164,8 @@ def exceptions(values: ArrayLike, limits: ArrayLike) -> Estimate:
     >>> exceptions([1.0, 3.0, 5.0], 2.0)
     Estimate(value=2.0, low=2.0, high=2.0, n=3, level=1.0)
     """
-    seen, most = np.broadcast_arrays(
-        np.asarray(values, dtype=np.float64), np.asarray(limits, dtype=np.float64)
-    )
+    both = (np.asarray(given, dtype=np.float64) for given in (values, limits))
+    seen, most = np.broadcast_arrays(*both)
     need(seen.size > 0, "at least 1 value", "none")
     need(not np.isnan(seen).any(), "values that are numbers", "nan")
     need(not np.isnan(most).any(), "limits that are numbers", "nan")

@@ -67,10 +67,7 @@ def score(task: str) -> Callable[[Tensor, Tensor], Tensor]:
 
 
 def output_error(
-    weight: Tensor,
-    compressed: Tensor,
-    inputs: Tensor,
-    compressed_inputs: Tensor | None = None,
+    weight: Tensor, compressed: Tensor, inputs: Tensor, compressed_inputs: Tensor | None = None
 ) -> Tensor:
     r"""Mean squared distance between the outputs of a dense and a compressed layer.
 

@@ -62,7 +62,7 @@ MUTANTS = [
     Mutant(
         "worst goes by the value",
         "compressibility.estimates",
-        "key=lambda one: one.low",
+        "key=lambda one: getattr(one, side)",
         "key=lambda one: one.value",
         f"{ESTIMATES}::test_worst_is_the_least_favourable_end",
     ),

@@ -17,6 +17,11 @@ MEASURED = f"{STUDY}::test_measured_thresholds"
 PREDICTED = f"{STUDY}::test_predicted_thresholds"
 CONTROL = f"{STUDY}::test_retrained_beside_a_dense_control"
 LANCZOS = f"{STUDY}::test_all_steps_of_lanczos_are_the_dense_answer"
+PAGES = {
+    LOOP: ("pruning-limit/one-shot",),
+    ONESHOT: ("pruning-limit/one-shot", "together/errata-pruning-limit"),
+    MODULE: ("pruning-limit/one-shot", "together/errata-pruning-limit"),
+}
 
 RISES = 'after - of["total"] <= allowed'
 PENALTY = "factors * weight.abs().reshape(len(rates), -1).sum(1)"
@@ -26,7 +31,7 @@ MUTANTS = [
     Mutant("squares for sizes in the penalty", LOOP, "weight.abs()", "weight.square()", TRAINED),
     Mutant("the penalty of the mean size", LOOP, PENALTY, PENALTY.replace("sum", "mean"), TRAINED),
     Mutant("one penalty for all networks", LOOP, "factors * w", "factors.mean() * w", TRAINED),
-    Mutant("no slope of the penalty", LOOP, "(each + penalty, rates)", "(each, rates)", TRAINED),
+    Mutant("no slope of the penalty", LOOP, "(total, rates)", "(each, rates)", TRAINED),
     Mutant("a cosine per epoch", LOOP, "training.epochs * per_epoch", "training.epochs", TRAINED),
     Mutant("the removed stay", ONESHOT, "order.argsort() >=", "order.argsort() <", PATH),
     Mutant("an order read as ranks", ONESHOT, "order.argsort() >=", "order >=", PATH),

@@ -14,13 +14,21 @@ CONE, BOWL, COST, LIMIT = (
 MEANS = "tests/compressibility/spectrum/test_density.py::test"
 A, B = f"{LIMIT}_four_limits_of_a_ball", f"{BOWL}_orientation_moves_the_cone"
 CHAIN = f"{COST}_re_adjusted_costs_of_a_chain"
+PART, ERRATA = "pruning-limit", "together/errata-pruning-limit"
+PAGES = {
+    CONES: (f"{PART}/cones", ERRATA),
+    SUBLEVEL: (f"{PART}/bowl", f"{PART}/cones"),
+    COSTS: (f"{PART}/bowl", f"{PART}/heuristics"),
+    LIMITS: (f"{PART}/bowl", f"{PART}/cones", f"{PART}/heuristics"),
+    DENSITY: (f"{PART}/bowl", f"{PART}/hessian"),
+}
 
 # In brackets: the number in the theory sheet of Part III, section 9b.
 MUTANTS = [
     Mutant(
         "[1] the root of a mean for the mean of a root",
         CONES,
-        "return most * float(total) * step / (2 * math.sqrt(math.pi))",
+        "return float(size.max()) * float(total) * step / (2 * math.sqrt(math.pi))",
         "return float(size.norm())",
         f"{CONE}_widths_of_ellipsoids",
     ),
@@ -90,8 +98,8 @@ MUTANTS = [
     Mutant(
         "[12] δ for the smaller side",
         CONES,
-        "return min(delta, dimension - delta)",
-        "return delta",
+        "omega2 = min(delta, dimension - delta)",
+        "omega2 = delta",
         f"{CONE}_margins",
     ),
     Mutant(
@@ -118,7 +126,7 @@ MUTANTS = [
     Mutant(
         "[21] kept and removed exchanged in the fixed point",
         LIMITS,
-        "share(j) * total < j",
+        "share(j) * total < j * _REACHED",
         "share(j) * total < total - j",
         A,
     ),
@@ -174,15 +182,15 @@ MUTANTS = [
     Mutant(
         "[23] a mean over D - 1",
         SUBLEVEL,
-        "return spectrum.dimension * share",
-        "return spectrum.dimension**2 / (spectrum.dimension - 1) * share",
+        "return spectrum.dimension * spectrum.mean(",
+        "return spectrum.dimension**2 / (spectrum.dimension - 1) * spectrum.mean(",
         f"{BOWL}_effective_dimension",
     ),
     Mutant(
         "[24] no curvature as a sharp direction",
         SUBLEVEL,
-        "share = spectrum.mean(lambda t: 2 * epsilon / (squared * t + 2 * epsilon))",
-        "share = spectrum.mean(lambda t: (t > 0) * 2 * epsilon / (squared * t + 2 * epsilon))",
+        "spectrum.mean(lambda t: 2 * epsilon / (squared * t + 2 * epsilon))",
+        "spectrum.mean(lambda t: (t > 0) * 2 * epsilon / (squared * t + 2 * epsilon))",
         f"{BOWL}_effective_dimension",
     ),
     Mutant(
@@ -202,14 +210,14 @@ MUTANTS = [
     Mutant(
         "[29] R² for ϱ²",
         SUBLEVEL,
-        "float(optimize.brentq(gap, 0.0, self.radius2, xtol=tiny, rtol=1e-14))",
+        "min(float(optimize.brentq(gap, 0.0, most, xtol=tiny, rtol=1e-14)), self.radius2)",
         "self.radius2",
         B,
     ),
     Mutant(
         "[30] R² less the mean of r²",
         SUBLEVEL,
-        "float(optimize.brentq(gap, 0.0, self.radius2, xtol=tiny, rtol=1e-14))",
+        "min(float(optimize.brentq(gap, 0.0, most, xtol=tiny, rtol=1e-14)), self.radius2)",
         "self.radius2 - self.spectrum.mean(lambda t: 2 * self.epsilon / t)",
         f"{BOWL}_planes_are_exact",
     ),
@@ -307,7 +315,7 @@ MUTANTS = [
     Mutant(
         "[40] the larger root for a general c",
         LIMITS,
-        "return 1 - cone.confocal / radius2 if cone.confocal > 0 else 1.0",
+        "return removed_star(spectrum, confocal, epsilon)",
         "return 1.0",
         f"{LIMIT}_a_general_vector_sees_all",
     ),
@@ -441,7 +449,7 @@ MUTANTS = [
     Mutant(
         "bisection on what is not monotone",
         LIMITS,
-        "passes.append(effective_dimension(spectrum, confocal, epsilon) >= j)",
+        "passes.append(effective_dimension(spectrum, confocal, epsilon) >= j * _REACHED)",
         "passes.append(effective_dimension(spectrum, confocal, epsilon) >= j and all(passes))",
         f"{LIMIT}_cones_are_scanned",
     ),

@@ -11,6 +11,11 @@ PRODUCTS, STEPS, NUMBERS = (
 L1 = f"{PRODUCTS}::test_l1_has_a_slope_and_no_curvature"
 FEW = f"{STEPS}::test_few_values_are_exact_after_as_many_steps"
 FIRST = "vectors[:, 0].square()"
+PAGES = {
+    OPERATORS: ("pruning-limit/hessian", "together/errata-pruning-limit"),
+    LANCZOS: ("pruning-limit/hessian",),
+    TRACES: ("pruning-limit/hessian", "pruning-limit/one-shot"),
+}
 
 MUTANTS = [
     Mutant(
@@ -53,8 +58,8 @@ MUTANTS = [
     Mutant(
         "Gauss-Newton for the Hessian",
         OPERATORS,
-        "image = slope(b)\n        return _columns(lambda v: _pull(image, weights, v), vectors)",
-        "return (gauss_newton(objective) @ vectors) / len(objective.batches)",
+        "return lambda v: _pull(slope, weights, v)",
+        "return lambda v: (gauss_newton(objective) @ v) / len(objective.batches)",
         f"{PRODUCTS}::test_product_of_two_numbers",
     ),
     Mutant(

@@ -85,8 +85,8 @@ MUTANTS = [
     Mutant(
         "the last step is not looked at",
         MODULE,
-        "if not holds} |",
-        "if holds is None} |",
+        "dict.fromkeys(overflowing(network, x), len(done.losses)) | done.diverged",
+        "done.diverged",
         LOST,
     ),
     Mutant(

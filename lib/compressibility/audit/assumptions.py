@@ -61,8 +61,10 @@ def check_assumptions(
         rule = f"activation in {sorted(ACTIVATIONS)}"
         checks.need(activation in ACTIVATIONS, rule, repr(activation))
         activation = ACTIVATIONS[activation]
-    rows = (*_activation_rows(activation), _ball_row(inputs), *_constant_rows(constants))
-    return Assumptions(rows, constants)
+    longest = float(inputs.detach().double().flatten(1).norm(dim=1).max())
+    advice = "rescale the data (Dataset.in_unit_ball) and say so"
+    ball = _row("largest ‖x‖", "", longest, "<=", 1.0, advice, slack=_ROUNDING)
+    return Assumptions((*_activation_rows(activation), ball, *_constant_rows(constants)), constants)
 
 
 def _activation_rows(activation: Callable[[Tensor], Tensor]) -> list[Row]:
@@ -73,32 +75,15 @@ def _activation_rows(activation: Callable[[Tensor], Tensor]) -> list[Row]:
     finer, _ = _bend(activation, _STEP / _FINER)
     noise = _NOISE * float(values.abs().max()) / (_STEP / _FINER) ** 2
     kink = finer > max(noise, 2 * bend)
+    bend = math.inf if kink else bend
+    steep = "divide φ by it and multiply the next layer"
     curved = f"kink near {place:.3g}: no block result" if kink else "no block result as it stands"
+    curved = f"{curved}, wide layers are fine"
     return [
         _row("φ(0)", "(7)", at_zero, "=", 0.0, "subtract φ(0)", slack=1e-12),
-        _row(
-            "Lipschitz constant of φ",
-            "(8)",
-            steepest,
-            "<=",
-            1.0,
-            "divide φ by it and multiply the next layer",
-        ),
-        _row(
-            "largest |φ''|, on blocks",
-            "(9)",
-            math.inf if kink else bend,
-            "<=",
-            1.0,
-            f"{curved}, wide layers are fine",
-        ),
+        _row("Lipschitz constant of φ", "(8)", steepest, "<=", 1.0, steep),
+        _row("largest |φ''|, on blocks", "(9)", bend, "<=", 1.0, curved),
     ]
-
-
-def _ball_row(inputs: Tensor) -> Row:
-    longest = float(inputs.detach().double().flatten(1).norm(dim=1).max())
-    advice = "rescale the data (Dataset.in_unit_ball) and say so"
-    return _row("largest ‖x‖", "", longest, "<=", 1.0, advice, slack=_ROUNDING)
 
 
 def _constant_rows(constants: Constants) -> list[Row]:
@@ -122,10 +107,8 @@ def _row(
     slack: float = 0.0,
 ) -> Row:
     """Compare what was found with what is needed, up to rounding."""
-    off = abs(left - right) if relation == "=" else left - right
-    return Row(
-        name, equation, None, left, relation, right, off <= slack, "" if off <= slack else advice
-    )
+    holds = (abs(left - right) if relation == "=" else left - right) <= slack
+    return Row(name, equation, None, left, relation, right, holds, "" if holds else advice)
 
 
 def _bend(activation: Callable[[Tensor], Tensor], step: float) -> tuple[float, float]:

@@ -31,16 +31,12 @@ class Rows:
         return all(row.holds for row in self.rows)
 
     def row(self, equation: str, layer: int | None = None) -> Row:
-        """Return the first row of an equation, of one layer if it is named.
-
-        Raises LookupError if there is none.
-        """
+        """Return the first row of an equation, of one layer if named; LookupError without one."""
         for row in self.rows:
             if row.equation == equation and layer in (None, row.layer):
                 return row
-        raise LookupError(
-            f"no row {equation} of layer {layer} in {[r.equation for r in self.rows]}"
-        )
+        known = [row.equation for row in self.rows]
+        raise LookupError(f"no row {equation} of layer {layer} in {known}")
 
     def as_records(self) -> list[dict[str, object]]:
         """Return the rows as dictionaries, ready for ``pandas.DataFrame``."""

@@ -45,30 +45,20 @@ class Archive:
     train_counts: tuple[int, ...] = ()  # samples of each class in the published training split
 
 
+_MNIST = (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949)
+
 ARCHIVES: Mapping[str, Archive] = MappingProxyType(
     {
         "california_housing": Archive(shape=(8,)),
         "ecg5000": Archive((140,), 1, 5, "ECG5000", (292, 177, 10, 19, 2)),
-        "mnist": Archive(
-            (28, 28),
-            0,
-            10,
-            "mnist_784",
-            (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949),
-        ),
+        "mnist": Archive((28, 28), 0, 10, "mnist_784", _MNIST),
         "cifar10": Archive((3, 32, 32), 0, 10, "CIFAR_10", (5000,) * 10),
     }
 )
 
 
 def read(name: str, *, root: str | os.PathLike[str] | None = None) -> Raw:
-    """Read a data set of ``ARCHIVES`` from a folder, else have scikit-learn fetch it.
-
-    Raises
-    ------
-    DataError
-        No such folder, an archive that is corrupt or incomplete, no download to be had.
-    """
+    """Read a data set of ``ARCHIVES`` from a folder, else by scikit-learn, or raise DataError."""
     folder = _folder(root)
     raw = _from_folder(name, folder) if folder else None
     return raw or _fetched(name, folder)
@@ -108,8 +98,8 @@ def _from_folder(name: str, folder: Path) -> Raw | None:
         return Raw(_part(name, folder / files[0], "X", "y"), None, source)
     if name == "cifar10":
         parts = [_part(name, folder / file, "X", "y") for file in files]
-        train = (np.concatenate([x for x, _ in parts[:-1]]),)
-        return Raw((*train, np.concatenate([y for _, y in parts[:-1]])), parts[-1], source)
+        x, y = (np.concatenate(some) for some in zip(*parts[:-1], strict=True))
+        return Raw((x, y), parts[-1], source)
     train_part = _part(name, folder / files[0], "X_train", "y_train")
     return Raw(train_part, _part(name, folder / files[0], "X_test", "y_test"), source)
 

@@ -81,11 +81,7 @@ class Dataset:
 
 
 def load(
-    name: str,
-    *,
-    root: str | os.PathLike[str] | None = None,
-    seed: int = 0,
-    test_share: float = 0.2,
+    name: str, *, root: str | os.PathLike[str] | None = None, seed: int = 0, test_share: float = 0.2
 ) -> Dataset:
     """Load a data set by name, one of ``NAMES``.
 
@@ -104,13 +100,8 @@ def load(
     and a network without biases and with odd activations cannot reach a mean far from 0. 98 of
     cifar10's 60 000 images may be JPEG approximations, see the archive's own notes.
 
-    Raises
-    ------
-    DataError
-        Data that cannot be had or are broken; the message says what to do.
+    DataError, of data that cannot be had or are broken, says what to do.
 
-    Examples
-    --------
     >>> digits = load("digits")
     >>> digits.features, digits.outputs, digits.image
     (64, 10, (1, 8, 8))
@@ -150,12 +141,8 @@ def _bundled(name: str) -> Raw:
 
 def _split(part: Part, *, seed: int, test_share: float, stratify: bool) -> tuple[Part, Part]:
     x, y = part
-    rows = train_test_split(
-        np.arange(len(y)),
-        test_size=test_share,
-        random_state=seed,
-        stratify=y if stratify else None,
-    )
+    how: dict[str, Any] = {"test_size": test_share, "random_state": seed}
+    rows = train_test_split(np.arange(len(y)), stratify=y if stratify else None, **how)
     train, test = (np.sort(part_rows) for part_rows in rows)
     return (x[train], y[train]), (x[test], y[test])
 
@@ -170,17 +157,11 @@ def _table(name: str, train: Part, test: Part, source: str) -> Dataset:
     centre, spread = train[0].mean(0), train[0].std(0)
     spread = np.where(spread > 0, spread, 1.0)
     zero, unit = (train[1].mean(), train[1].std()) if name == "diabetes" else (0.0, 1.0)
-    return Dataset(
-        name=name,
-        task="regression",
-        train_inputs=_floats((train[0] - centre) / spread),
-        train_targets=_floats((train[1][:, None] - zero) / unit),
-        test_inputs=_floats((test[0] - centre) / spread),
-        test_targets=_floats((test[1][:, None] - zero) / unit),
-        outputs=1,
-        image=None,
-        source=source,
+    seen, unseen = (
+        (_floats((x - centre) / spread), _floats((y[:, None] - zero) / unit))
+        for x, y in (train, test)
     )
+    return Dataset(name, "regression", *seen, *unseen, outputs=1, image=None, source=source)
 
 
 def _classes(name: str, train: Part, test: Part, source: str) -> Dataset:
@@ -188,17 +169,12 @@ def _classes(name: str, train: Part, test: Part, source: str) -> Dataset:
     first, classes = (archive.first_label or 0, archive.classes) if archive else (0, 10)
     shape = train[0].shape[1:]  # of images: (channels, height, width), or without channels
     white = {"digits": 16.0, "mnist": 255.0, "cifar10": 255.0}.get(name, 1.0)
-    return Dataset(
-        name=name,
-        task="classification",
-        train_inputs=_floats(train[0].reshape(len(train[0]), -1)).div_(white),
-        train_targets=torch.from_numpy(train[1].astype(np.int64) - first),
-        test_inputs=_floats(test[0].reshape(len(test[0]), -1)).div_(white),
-        test_targets=torch.from_numpy(test[1].astype(np.int64) - first),
-        outputs=classes,
-        image=None if len(shape) == 1 else (*(1,) * (3 - len(shape)), *shape),
-        source=source,
+    image = None if len(shape) == 1 else (*(1,) * (3 - len(shape)), *shape)
+    seen, unseen = (
+        (_floats(x.reshape(len(x), -1)).div_(white), torch.from_numpy(y.astype(np.int64) - first))
+        for x, y in (train, test)
     )
+    return Dataset(name, "classification", *seen, *unseen, classes, image, source)
 
 
 def _floats(array: NDArray[Any]) -> Tensor:

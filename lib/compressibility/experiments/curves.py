@@ -73,8 +73,6 @@ class Curve:
 def curve_of(points: Sequence[Point], *, widths: Sequence[int], throws: int) -> Curve:
     """Join the points of one layer, one per width.
 
-    Examples
-    --------
     >>> one, two = np.ones(1), np.array([[1.0, 3.0]])
     >>> curve_of([Point(1, 2 * one, two, two, one, two, two)], widths=[8], throws=2).delta
     array([[0.5]])

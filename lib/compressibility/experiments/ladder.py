@@ -1,8 +1,4 @@
-"""The ladder of a layer: from the measured damage up to the printed bound, rung by rung.
-
-[EGM] = El Cheairi, Gamarnik, Mazumder, *Theoretical Compression Bounds for Wide Multilayer
-Perceptrons*, COLT 2026 (arXiv 2512.06288).
-"""
+"""The ladder of a layer: from the measured damage up to the printed bound, rung by rung."""
 
 from __future__ import annotations
 
@@ -35,8 +31,6 @@ class Ladder:
     exact (mean over throws, before it), all prices (α times their sum), sharpest and sharper (not
     in the paper), printed. All of one shape, such as (widths, E).
 
-    Examples
-    --------
     >>> rung = torch.zeros(2, 3)
     >>> Ladder({"measured": rung, "sharper": rung + 2, "printed": rung + 1}).steps_down()
     Estimate(value=6.0, low=6.0, high=6.0, n=12, level=1.0)
@@ -70,12 +64,8 @@ class Ladder:
     @classmethod
     def stack(cls, ladders: Sequence[Ladder], *, axis: int = 0) -> Ladder:
         """Join ladders of the same rungs along a new axis."""
-        return cls(
-            {
-                name: torch.stack([one.rungs[name] for one in ladders], axis)
-                for name in ladders[0].rungs
-            }
-        )
+        names = ladders[0].rungs
+        return cls({name: torch.stack([one[name] for one in ladders], axis) for name in names})
 
 
 def ladder(
@@ -93,8 +83,6 @@ def ladder(
     ``inputs`` (N, features) are the network's; the layer sees what the dense layers below make of
     them. One of the dice per network.
 
-    Examples
-    --------
     >>> from compressibility.models.network import mlp
     >>> from compressibility.pruning.draws import Pruning
     >>> dice, cut = [torch.Generator().manual_seed(0)], Cut(Pruning(keep=0.3), share=0.5)
@@ -126,9 +114,10 @@ def climb(
     .. math:: E\|\varphi(Wx) - \varphi(Ux')\|^2 \le E\|Wx - Ux'\|^2
               = \Psi(W) + \sum_S \text{prices} \le \Psi(W) + \alpha \sum \text{prices} \le \dots
 
-    and on to the sharper forms and Propositions 18, 19 and 24 of [EGM]; for a block from
-    :math:`E\|W_2\varphi(W_1x) - W_2\varphi(Ux')\|^2` to Propositions 21, 22 and 25; all at
-    :math:`\varepsilon = 0`, without the projection (which can only lower the first rung).
+    and on to the sharper forms and Propositions 18, 19 and 24 of [EGM] (cited in
+    ``pruning.draws``); for a block from :math:`E\|W_2\varphi(W_1x) - W_2\varphi(Ux')\|^2` to
+    Propositions 21, 22 and 25; all at :math:`\varepsilon = 0`, without the projection (which can
+    only lower the first rung).
     ``seen`` is x', ``dense`` is x (default: the same), ``phi`` acts behind the part.
     """
     x, known = (seen if dense is None else dense), Seen.of(seen, dense)
@@ -152,12 +141,10 @@ def climb(
     logs["exact"] = (inherited + made.expected).log10()
     logs["all prices"] = (inherited + float(cut.share) * every).log10()
     facts = LayerFacts.of(part)
-    bounds = {
-        "sharper": wide_bound(facts, known, cut, form="sharper"),
-        "printed": wide_bound(facts, known, cut),
-    }
-    values = {name: torch.tensor(bound, dtype=torch.float64) for name, bound in bounds.items()}
-    return Ladder(logs | {name: value.log10() for name, value in values.items()})
+    for name in ("sharper", "printed"):
+        bound = wide_bound(facts, known, cut, form=name)
+        logs[name] = torch.tensor(bound, dtype=torch.float64).log10()
+    return Ladder(logs)
 
 
 def _through(layer: Layer, weights: Tensor, maps: Tensor) -> Tensor:

@@ -1,7 +1,6 @@
-"""What the papers' figures show, read from their vector graphics.
+"""What the figures of [EGM], Appendix C, show, read from their vector graphics.
 
-[EGM] = El Cheairi, Gamarnik, Mazumder, *Theoretical Compression Bounds for Wide Multilayer
-Perceptrons*, COLT 2026 (arXiv 2512.06288), Appendix C.
+[EGM] is cited in ``pruning.draws``.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Do large steps make networks prunable? Grids of rates and batch sizes, and what they leave.
 
-The experiment of [B] = Barsbey, Sefidgaran, Erdogdu, Richard, Şimşekli, *Heavy Tails in SGD and
-Compressibility of Overparametrized Neural Networks*, NeurIPS 2021 (arXiv 2106.03795), at a small
-scale: constant rates, no momentum. Full batches and a row per layer are ours. Frames are tidy;
-their column ``network`` joins them: ``grid.cells.merge(measure(grid.network))``.
+The experiment of [B] (cited in ``noise.stable``), at a small scale: constant rates, no momentum.
+Full batches and a row per layer are ours. Frames are tidy; their column ``network`` joins them:
+``grid.cells.merge(measure(grid.network))``.
 """
 
 from __future__ import annotations
@@ -128,6 +127,7 @@ def measure(network: Network, *, error: float = 0.1, orders: int = 5) -> pd.Data
     [[0, 1], [1, 1], [0, 2], [1, 2]]
     """
     whole(orders=orders)
+    block = lambda values: tails.blocks(values).index  # noqa: E731
     rows = []
     for at, stack in enumerate(network.weights):
         rows_of = stack.detach().double().cpu().flatten(2)
@@ -144,8 +144,8 @@ def measure(network: Network, *, error: float = 0.1, orders: int = 5) -> pd.Data
             "even_kurtosis": stats.kurtosis(even, axis=1, fisher=False),
         }
         each = {
-            "block": [_shuffled(_block, w, orders) for w in flat],
-            "vectors": [_shuffled(_block, w.T if last else w, orders) for w in rows_of],
+            "block": [_shuffled(block, w, orders) for w in flat],
+            "vectors": [_shuffled(block, w.T if last else w, orders) for w in rows_of],
             "slope": [_shuffled(slope, w, orders) for w in flat],
             "hill": [tails.hill(w, max(5, len(w) // 100)).value for w in flat],
         }
@@ -179,10 +179,6 @@ def accuracies(network: Network, problem: Dataset, removed: Sequence[Share]) -> 
             seen = tested(pruned, problem.test_inputs, problem.test_targets)
             frames.append(pd.DataFrame(columns | {"test_accuracy": seen}))
     return pd.concat(frames, ignore_index=True)
-
-
-def _block(values: Tensor) -> tails.TailIndex:
-    return tails.blocks(values).index
 
 
 def _shuffled(estimate: Callable[[Tensor], tails.TailIndex], values: Tensor, orders: int) -> float:

@@ -1,7 +1,6 @@
 r"""One layer of trained networks, compressed many times, at one width after another.
 
-The experiment of [EGM] = El Cheairi, Gamarnik, Mazumder, *Theoretical Compression Bounds for Wide
-Multilayer Perceptrons*, COLT 2026 (arXiv 2512.06288), Appendix C: networks :math:`\Phi(x) =
+The experiment of [EGM] (cited in ``pruning.draws``), Appendix C: networks :math:`\Phi(x) =
 W_3\,\varphi(W_2\,\varphi(W_1 x))`, in figure 5 with convolutions for :math:`W_1, W_2`, between
 which lies a layer of growing width w. Either :math:`W_1` is compressed, as the first half of the
 block :math:`(W_1, W_2)`, or :math:`W_2`, as a wide layer; the other layers stay.
@@ -53,8 +52,6 @@ def sweep(
     network, so that no curve depends on what else is measured. Scores average over ``samples``
     training inputs, damage over the first :data:`TESTED` test inputs.
 
-    Examples
-    --------
     >>> from compressibility.data.sets import load
     >>> from compressibility.models.network import mlp
     >>> from compressibility.pruning.draws import Pruning
@@ -94,17 +91,11 @@ def compress_layer(
     shape (throws, *weight).
     """
     at = _POSITIONS[kind]
-    seen = network.layer_inputs(inputs, at).detach()
-    return [
-        compress_part(
-            network.block(at, e) if kind == "block" else network.layer(at, e),
-            seen[e],
-            cut,
-            generator,
-            throws,
-        ).weight
-        for e, generator in enumerate(dice)
-    ]
+    seen, made = network.layer_inputs(inputs, at).detach(), []
+    for e, generator in enumerate(dice):
+        part = network.block(at, e) if kind == "block" else network.layer(at, e)
+        made.append(compress_part(part, seen[e], cut, generator, throws).weight)
+    return made
 
 
 def compress_part(
@@ -140,16 +131,9 @@ def _measure(network: Network, kind: Kind, problem: Dataset, stacks: Sequence[Te
     columns = [torch.stack(column).double().cpu().numpy() for column in zip(*rows, strict=True)]
     depth = len(network.weights)
     norms = [[network.layer(at, e).norm() for at in range(depth)] for e in range(len(stacks))]
-    error, probability_error, after, kept = columns
-    return Point(
-        depth=depth,
-        c1=np.array(norms).max(1),
-        error=error,
-        probability_error=probability_error,
-        dense_quality=quality(dense, y).double().cpu().numpy(),
-        quality=after,
-        kept_share=kept,
-    )
+    (error, probability_error, after, kept), c1 = columns, np.array(norms).max(1)
+    before = quality(dense, y).double().cpu().numpy()
+    return Point(depth, c1, error, probability_error, before, after, kept)
 
 
 def _outputs(member: Network, at: int, stack: Tensor, x: Tensor) -> Tensor:

@@ -20,10 +20,7 @@ from compressibility.figures.style import PALETTE, band
 from compressibility.pruning.cuts import Kind
 
 LOOKS: Mapping[Kind, Mapping[str, Any]] = MappingProxyType(
-    {
-        "block": {"color": PALETTE[0], "marker": "o"},
-        "wide": {"color": PALETTE[1], "marker": "s"},
-    }
+    {"block": {"color": PALETTE[0], "marker": "o"}, "wide": {"color": PALETTE[1], "marker": "s"}}
 )
 """Colour and marker of either layer, in all figures of a page."""
 

@@ -57,8 +57,6 @@ def use_style(*, width: float = 7.0) -> None:
     Dark ink on white: in dark mode the book inverts figures as a whole. No titles: captions name
     figures. Letters and lines shrink along with figures of another ``width``, in inches.
 
-    Examples
-    --------
     >>> from matplotlib import rcParams
     >>> use_style()
     >>> rcParams["svg.hashsalt"]
@@ -97,17 +95,11 @@ def reference_slope(
     need(y > 0, "y > 0", y)
     end = y * (x[1] / x[0]) ** slope
     ax.plot(x, (y, end), color="#555555", linestyle=(0, (4, 3)), linewidth=1.6)
-    return direct_label(ax, x[1], end, label, color="#555555")
+    beside: dict[str, Any] = {"xytext": (6, 0), "textcoords": "offset points", "va": "center"}
+    return ax.annotate(label, (x[1], end), color="#555555", **beside)
 
 
 def labeled(ax: Axes, **axes: Any) -> None:
     """Set what axes are called and how they run, as ``ax.set`` takes it, with the legend on top."""
     ax.set(**axes)
     ax.legend(loc="lower center", bbox_to_anchor=(0.45, 1), borderaxespad=0.3, ncols=2)
-
-
-def direct_label(ax: Axes, x: float, y: float, text: str, *, color: str) -> Annotation:
-    """Write a label just right of a point, in the colour of its line, in place of a legend."""
-    return ax.annotate(
-        text, (x, y), xytext=(6, 0), textcoords="offset points", va="center", color=color
-    )

@@ -15,17 +15,14 @@ from torch import Tensor, nn
 
 from compressibility.checks import need
 
-SOFTPLUS_SHARPNESS = 4.0
-"""Beta of the shifted softplus: the largest with |phi''| <= 1 (it is beta/4), nearest to ReLU."""
 
-
-def shifted_softplus(x: Tensor, *, sharpness: float = SOFTPLUS_SHARPNESS) -> Tensor:
+def shifted_softplus(x: Tensor, *, sharpness: float = 4.0) -> Tensor:
     r"""Softplus moved to pass through the origin.
 
     .. math:: \varphi(x) = \tfrac1\beta \log(1 + e^{\beta x}) - \tfrac{\ln 2}{\beta}
 
     [EGM] asks for :math:`\varphi(0) = 0` (7), Lipschitz constant 1 (8) and, on blocks,
-    :math:`|\varphi''| \le 1` (9), which needs :math:`\beta \le 4`.
+    :math:`|\varphi''| \le 1` (9), which needs :math:`\beta \le 4`: the default, nearest to ReLU.
 
     >>> shifted_softplus(torch.tensor(0.0)).item()
     0.0
@@ -42,12 +39,7 @@ def identity(x: Tensor) -> Tensor:
 
 
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType(
-    {
-        "relu": torch.relu,
-        "tanh": torch.tanh,
-        "softplus": shifted_softplus,
-        "identity": identity,
-    }
+    {"relu": torch.relu, "tanh": torch.tanh, "softplus": shifted_softplus, "identity": identity}
 )
 """All are 0 at 0 and 1-Lipschitz, (7) and (8) of [EGM]; relu fails (9)."""
 

@@ -94,8 +94,7 @@ class Layer:
         q, other = module.kernel_size
         need(q == other, "a square kernel", module.kernel_size)
         keeps = module.padding == "same" or module.padding == ((q - 1) / 2,) * 2
-        got = f"{module.padding} for q = {q}"
-        need(keeps, "padding that keeps the map's size", got)
+        need(keeps, "padding that keeps the map's size", f"{module.padding} for q = {q}")
         wraps = q == 1 or module.padding_mode == "circular"
         need(wraps, "padding_mode 'circular'", repr(module.padding_mode))
         return cls(weight, size)
@@ -158,15 +157,9 @@ class Layer:
         r"""Return what each input adds to the output, :math:`E\|W_{:,i}\, x_i\|^2`, (d_in,).
 
         By Parseval :math:`r^{-2} \sum_f \|\kappa_{:,i}(f)\|^2\, E|\hat x_i(f)|^2`, in float64, the
-        weights and maps of each input scaled by powers of two so that no square overflows.
+        weights and maps of each input scaled by powers of two so that no square overflows. Energies
+        too large or all too small for float64 are refused.
 
-        Raises
-        ------
-        ValueError
-            Maps of another shape or dtype; energies too large or all too small for float64.
-
-        Examples
-        --------
         >>> maps = torch.tensor([[1e200, 2.0]], dtype=torch.float64)
         >>> Layer.dense([[0.0, 3.0]]).energies(maps).tolist()
         [0.0, 36.0]
@@ -180,11 +173,8 @@ class Layer:
             gain, loud = (
                 power_of_two(t[:, odd].abs().amax((0, 2, 3)).double()) for t in (kernel, maps)
             )
-            near_one = (
-                kernel[:, odd] / gain[:, None, None],
-                maps[:, odd].double() / loud[:, None, None],
-            )
-            scaled = self._energies(*near_one)
+            small_kernel = kernel[:, odd] / gain[:, None, None]
+            scaled = self._energies(small_kernel, maps[:, odd].double() / loud[:, None, None])
             energies[odd] = torch.where(scaled > 0, scaled * (gain * loud).square(), 0.0)
             small = float(energies.max()) <= 2.0**-900 and bool(scaled.any())
             holds = bool(torch.isfinite(energies).all()) and not small
@@ -223,11 +213,8 @@ class Layer:
     def check_maps(self, maps: Tensor, name: str = "inputs") -> None:
         """Raise ValueError unless the layer can read ``maps`` and they are finite."""
         shape = (self.inputs,) if self.is_dense else (self.inputs, self.size, self.size)
-        need(
-            maps.ndim == 1 + len(shape) and len(maps) > 0 and tuple(maps.shape[1:]) == shape,
-            f"{name} (N, {', '.join(map(str, shape))}), N >= 1",
-            tuple(maps.shape),
-        )
+        fits = maps.ndim == 1 + len(shape) and len(maps) > 0 and tuple(maps.shape[1:]) == shape
+        need(fits, f"{name} (N, {', '.join(map(str, shape))}), N >= 1", tuple(maps.shape))
         dtype = self.kernel.dtype
         need(maps.dtype == dtype, f"{name} of dtype {dtype}", maps.dtype)
         finite(**{name: maps})

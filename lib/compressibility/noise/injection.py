@@ -175,9 +175,8 @@ class HeavyTailedNoise:
         names = {k if k in weights else f"{k}.weight" for k in asked}
         need(names <= set(free), f"layers among {free}", self.layers)
         known = {weights[k].dtype for k in names} <= {torch.float32, torch.float64}
-        need(
-            known, "layers of dtype float32 or float64 (half precision loses noise)", sorted(names)
-        )
+        rule = "layers of dtype float32 or float64 (half precision loses noise)"
+        need(known, rule, sorted(names))
         moved = {id(weights[k]) for k in names}
         return {k: w for k, w in model.named_parameters() if id(w) in moved}
 
@@ -185,9 +184,8 @@ class HeavyTailedNoise:
         stack = weight.detach() if self._optimizer is None else weight.detach()[None]
         for what, some in (("rate", rates), ("generator", dice := self._generators)):
             need(len(some) in (1, len(stack)), f"1 {what} or {len(stack)}", len(some))
-        sizes = torch.tensor(
-            [self.scale * rate ** (1 / self.alpha) for rate in rates], dtype=torch.float64
-        )
+        each = [self.scale * rate ** (1 / self.alpha) for rate in rates]
+        sizes = torch.tensor(each, dtype=torch.float64)
         if self.record and name not in self.injected:
             self.injected[name] = torch.zeros_like(weight, dtype=torch.float64)
         total = self.injected.get(name, stack).view_as(stack)

@@ -4,12 +4,10 @@ r"""Particles that stable noise drives: many that interact, their limit, and coa
           \mu^n_t = \frac1n \sum_{j \le n} \delta_{\theta^j_t}, \qquad
           b(\theta, \mu) = \text{drift}\Bigl(\theta, \int h\, d\mu\Bigr)
 
-after [W] = Wan, Barsbey, Zaidi, Şimşekli, *Implicit Compressibility of Overparametrized Neural
-Networks Trained with Heavy-Tailed SGD*, ICML 2024 (arXiv 2306.08125): a particle is the weights
-into one of n hidden units, in :math:`\mathbb{R}^p`. As n grows, the law of a particle takes the
-place of :math:`\mu^n_t`. Steps are Euler's, :math:`\theta + \eta b + \sigma \eta^{1/\alpha} \xi`:
-SGD with noise. Particles are (R, n, p) float64, R independent repetitions in one batch; those that
-are compared share start and noise.
+after [W] (cited in ``noise.injection``): a particle is the weights into one of n hidden units, in
+:math:`\mathbb{R}^p`. As n grows, a particle's law takes the place of :math:`\mu^n_t`. Steps are
+Euler's, :math:`\theta + \eta b + \sigma \eta^{1/\alpha} \xi`: SGD with noise. Particles are (R, n,
+p) float64, R independent repetitions in one batch; those that are compared share start and noise.
 """
 
 from __future__ import annotations
@@ -31,9 +29,7 @@ from compressibility.noise.injection import Kind
 class Levy:
     r"""The noise :math:`\sigma L_t` of a unit; :math:`L_t` has the law of :math:`t^{1/\alpha} \xi`.
 
-    .. math:: E\,e^{i \langle u, \xi \rangle} =
-              e^{-|u_1 + \dots + u_p|^\alpha}, \quad e^{-\sum_j |u_j|^\alpha}, \quad
-              e^{-\|u\|^\alpha} \quad \text{(shared, independent, isotropic: types I, II, III)}
+    The kinds are those of :class:`~compressibility.noise.injection.HeavyTailedNoise`.
     """
 
     alpha: float  # 2 is the Gaussian control, of variance 2σ²t
@@ -60,12 +56,11 @@ class Levy:
         """
         not_negative(time=time)
         p, count = self.dimension, math.prod(shape)
-        if self.is_scalar:
-            drawn = stable.symmetric(self.alpha, (count, 1), generator).expand(count, p)
-        elif self.kind == "independent":
-            drawn = stable.symmetric(self.alpha, (count, p), generator)
-        else:
+        if self.kind == "isotropic" and p > 1:
             drawn = stable.elliptical(self.alpha, count, p, generator)
+        else:
+            each = 1 if self.is_scalar else p
+            drawn = stable.symmetric(self.alpha, (count, each), generator).expand(count, p)
         return (self.scale * math.pow(time, 1 / self.alpha) * drawn).reshape(*shape, p)
 
 

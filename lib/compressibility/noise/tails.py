@@ -1,11 +1,10 @@
 r"""Estimates of the tail index :math:`\alpha` of a law, :math:`P(|X| > x) \approx x^{-\alpha}`.
 
-[B] = Barsbey, Sefidgaran, Erdogdu, Richard, Şimşekli, *Heavy Tails in SGD and Compressibility of
-Overparametrized Neural Networks*, NeurIPS 2021 (arXiv 2106.03795), whose code estimates it by
-:func:`blocks`, after Mohammadi, Mohammadpour, Ogata (Metrika 78, 2015). Below 2 there is no
-variance; but a value below 2 from :func:`blocks` proves nothing: it presumes a strictly stable law,
-and reads about 1.72 on Laplace samples. Values are taken to be independent. Where rounding makes a
-few values or sums 0, they count as the least of the others (the code of [B] adds the epsilon).
+The code of [B] (cited in ``noise.stable``) estimates it by :func:`blocks`, after Mohammadi,
+Mohammadpour, Ogata (Metrika 78, 2015). Below 2 there is no variance; but a value below 2 from
+:func:`blocks` proves nothing: it presumes a strictly stable law, and reads about 1.72 on Laplace
+samples. Values are taken to be independent. Where rounding makes a few values or sums 0, they count
+as the least of the others (the code of [B] adds the epsilon).
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from compressibility.checks import need, whole
 from compressibility.dice import uniforms
-from compressibility.models.layers import Block, Layer
-from compressibility.pruning.cuts import Compressed, Cut, both_inputs, random_order, thrown
+from compressibility.models.layers import Block
+from compressibility.pruning.cuts import Compressed, Cut, both_inputs, psi, random_order, thrown
 from compressibility.pruning.engine import BlockScores
 from compressibility.pruning.groups import Moments, chosen_groups
 from compressibility.pruning.wide import check_weights_alone
@@ -42,6 +42,7 @@ def compress_block(
     draws are welcome: the scores do not need E t = w. ``cut.scorings`` = S is our approximation:
     weights are scored S times in all, and of each scoring as many are drawn.
 
+    >>> from compressibility.models.layers import Layer
     >>> from compressibility.pruning.draws import Pruning
     >>> block = Block(Layer.dense([[1.0], [2.0]]), Layer.dense([[1.0, 1.0]]), torch.relu)
     >>> dice, maps = torch.Generator().manual_seed(0), torch.ones(3, 1).double()
@@ -70,7 +71,7 @@ def compress_block(
     def losses() -> Tensor:
         if moments is not None:
             return moments.errors(made["mask"], numbers)
-        return _losses(block, made["weight"], seen, dense)
+        return psi(layer, made["weight"], seen, dense, block.phi, block.second.double())
 
     return Compressed(**made, expected=None, scored=scored, losses=losses)
 
@@ -101,13 +102,3 @@ def _run(state: BlockScores, drawn: Tensor, count: int, at_once: int) -> tuple[T
         taken.append(state.smallest(min(at_once, count - step)))
         state.compress(taken[-1], drawn)
     return torch.cat(taken), state.lookups
-
-
-def _losses(block: Block, weights: Tensor, seen: Tensor, dense: Tensor) -> Tensor:
-    """Psi of each throw by a forward pass in float64, one at a time to save memory."""
-    before = block.phi(block.first.double()(dense.double()))
-    second, found = block.second.double(), []
-    for weight in weights.double():
-        after = block.phi(Layer.dense(weight)(seen.double()))
-        found.append(second(before - after).square().sum(1).mean())
-    return torch.stack(found)

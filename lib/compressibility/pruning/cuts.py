@@ -16,6 +16,7 @@ from torch import Tensor
 from compressibility import checks
 from compressibility.checks import need, whole
 from compressibility.dice import uniforms
+from compressibility.models.activations import identity
 from compressibility.models.layers import Layer
 from compressibility.pruning.draws import Draw, Pruning
 
@@ -160,6 +161,22 @@ def both_inputs(layer: Layer, seen: Tensor, dense: Tensor | None) -> tuple[Tenso
     shape = tuple(seen.shape)
     need(dense.shape == seen.shape, f"dense inputs of shape {shape}", tuple(dense.shape))
     return seen.detach(), dense.detach()
+
+
+def psi(
+    layer: Layer,
+    weights: Tensor,
+    seen: Tensor,
+    dense: Tensor,
+    phi: Callable[[Tensor], Tensor] = identity,
+    above: Callable[[Tensor], Tensor] = identity,
+) -> Tensor:
+    """Return Ψ of each throw by a forward pass in float64, one at a time to save memory."""
+    before, found = phi(layer.double()(dense.double())), []
+    for weight in weights.reshape(-1, *layer.kernel.shape).double():
+        after = phi(Layer(weight, layer.size)(seen.double()))
+        found.append(above(before - after).flatten(1).square().sum(1).mean())
+    return torch.stack(found)
 
 
 def thrown(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -13,15 +13,9 @@ from torch import Tensor
 from compressibility.checks import finite, need
 from compressibility.models.network import Network
 from compressibility.pruning.blocks import check_block, compress_block
-from compressibility.pruning.cuts import Compressed, Cut, Kind, Plan
+from compressibility.pruning.cuts import Cut, Kind, Plan
 from compressibility.pruning.wide import check_wide, compress_wide
 
-Unit = Literal["weights", "columns", "rows", "input filters", "output filters"]
-
-_UNITS: dict[Kind, tuple[Unit, Unit]] = {  # groups of dense layers, and of convolutions
-    "wide": ("columns", "input filters"),
-    "block": ("rows", "output filters"),
-}
 _SLACK = 1 + 1e-6  # of the unit ball: what float32 may add to a norm of one
 
 
@@ -31,10 +25,6 @@ class LayerRecord:
 
     layer: int  # from 1
     kind: Kind
-    unit: Unit  # what is drawn one by one
-    requested: float  # α
-    achieved: float  # ⌊αN⌋ / N, for N units in the layer
-    kept_share: Tensor  # (E,) float64, share of the layer's weights that are not zero afterwards
     error: Tensor  # (E,) float64, Ψ(U): at the layer (wide) or behind the next one (block)
     expected: Tensor | None  # (E,) float64, mean of Ψ(U) - Ψ(W); None for a block
 
@@ -106,29 +96,13 @@ def compress(
                 found.append(compress_block(block, seen[e], cut, generator, dense=x[e]))
         if kind:
             compressed = compressed.with_weight(at, torch.cat([one.weight for one in found]))
-            records.append(_record(at + 1, kind, cut, found))
+            error = torch.cat([one.error for one in found])
+            sums = [one.expected.reshape(()) for one in found if one.expected is not None]
+            records.append(LayerRecord(at + 1, kind, error, torch.stack(sums) if sums else None))
         x, seen = network.through(at, x).detach(), compressed.through(at, seen).detach()
         if radii is not None:
             seen = _onto_ball(seen, radii[:, at])
     return CompressedNetwork(compressed, radii, tuple(records))
-
-
-def _record(layer: int, kind: Kind, cut: Cut, found: Sequence[Compressed]) -> LayerRecord:
-    weights = torch.cat([one.weight for one in found]).flatten(1)
-    dense, filtered = _UNITS[kind]
-    unit = (dense if found[0].weight.ndim == 3 else filtered) if cut.groups else "weights"
-    units = found[0].mask[0].numel()
-    prices = [one.expected.reshape(()) for one in found if one.expected is not None]
-    return LayerRecord(
-        layer=layer,
-        kind=kind,
-        unit=unit,
-        requested=float(cut.share),
-        achieved=cut.count(units) / units,
-        kept_share=(weights != 0).double().mean(1),
-        error=torch.cat([one.error for one in found]),
-        expected=torch.stack(prices) if prices else None,
-    )
 
 
 def _radii(network: Network, plan: Plan) -> Tensor:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from compressibility.checks import finite, need, whole
+from compressibility.checks import finite, need, order_of, up_to, whole
 from compressibility.models.network import Network
 from compressibility.training.loop import Loss, Training, mean_losses, train
 
@@ -31,8 +31,7 @@ def like(network: Network, weights: Tensor) -> Network:
     """Return networks of the shape of one, of any number, with weights (E, D) as of ``flat``."""
     pairs = _parts(list(network.weights), weights)
     made = [part.reshape(-1, *w.shape[1:]).to(w) for w, part in pairs]
-    found = Network(made, size=network.size, activation=network.activation.name)
-    return found.requires_grad_(False)
+    return network.like(made).requires_grad_(False)
 
 
 def kept(order: Tensor, removed: Sequence[int]) -> Tensor:
@@ -41,8 +40,8 @@ def kept(order: Tensor, removed: Sequence[int]) -> Tensor:
     >>> kept(torch.tensor([2, 0, 1]), [0, 2]).tolist()
     [[True, True, True], [False, True, False]]
     """
-    right = all(0 <= count <= len(order) and count % 1 == 0 for count in removed)
-    need(right and len(removed) > 0, f"counts in 0..{len(order)}", list(removed))
+    order_of(order, len(order))
+    up_to(len(order), removed)
     return order.argsort() >= torch.as_tensor(removed).to(order)[:, None]
 
 
@@ -52,10 +51,7 @@ def pruned(network: Network, stay: Tensor) -> Network:
 
 
 def along(
-    network: Network,
-    order: Tensor,
-    removed: Sequence[int],
-    measure: Callable[[Network], Tensor],
+    network: Network, order: Tensor, removed: Sequence[int], measure: Callable[[Network], Tensor]
 ) -> Tensor:
     """Measure one network with the first so many weights gone, in the memory of one: (C, ...).
 
@@ -94,7 +90,8 @@ def epsilon(
     4.666667
     """
     whole(batch_size=batch_size, shuffles=shuffles)
-    total = len(losses)
+    total = losses.numel()
+    need(losses.ndim == 1, "losses (N,)", tuple(losses.shape))
     need(batch_size < total, f"batch_size < {total} samples", batch_size)
     finite(losses=losses)
     squares = 0.0

@@ -20,7 +20,7 @@ from compressibility.checks import need, whole
 from compressibility.dice import uniforms
 from compressibility.models.layers import Layer
 from compressibility.models.maps import power_of_two
-from compressibility.pruning.cuts import Compressed, Cut, both_inputs, random_order, thrown
+from compressibility.pruning.cuts import Compressed, Cut, both_inputs, psi, random_order, thrown
 from compressibility.pruning.draws import Draw, Pruning
 
 
@@ -63,7 +63,7 @@ def compress_wide(
         **made,
         expected=_times(price[ranking].sum(-1), factor),
         scored=torch.zeros(throws, dtype=torch.int64),
-        losses=lambda: _losses(layer, made["weight"], seen, dense),
+        losses=lambda: psi(layer, made["weight"], seen, dense),
     )
 
 
@@ -125,13 +125,3 @@ def _near_one(values: Tensor) -> tuple[Tensor, float]:
 def _times(scaled: Tensor, factor: tuple[float, float]) -> Tensor:
     gain, loud = factor
     return scaled * gain * loud * gain * loud
-
-
-def _losses(layer: Layer, weights: Tensor, seen: Tensor, dense: Tensor) -> Tensor:
-    """Psi of each throw by a forward pass in float64, one at a time to save memory."""
-    after = layer.double()(dense.double())
-    found = []
-    for weight in weights.reshape(-1, *layer.kernel.shape).double():
-        gap = (after - Layer(weight, layer.size)(seen.double())).flatten(1)
-        found.append(gap.square().sum(1).mean())
-    return torch.stack(found)

@@ -94,9 +94,10 @@ class Bowl:
     kind: Kind
 
     def __post_init__(self) -> None:
+        need(self.kind in get_args(Kind), f"kind in {get_args(Kind)}", repr(self.kind))
         matrix = self.matrix.detach().double()
-        square = matrix.ndim == 2 and len(matrix) == matrix.shape[-1]
-        need(square, "a matrix (D, D)", tuple(matrix.shape))
+        square = matrix.ndim == 2 and len(matrix) == matrix.shape[-1] > 0
+        need(square, "a matrix (D, D), D >= 1", tuple(matrix.shape))
         finite(matrix=matrix)
         gap, most = (float(part.abs().max()) for part in (matrix - matrix.T, matrix))
         need(gap <= 1e-4 * most, "a symmetric matrix", f"a gap of {gap}")

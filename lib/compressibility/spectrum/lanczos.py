@@ -60,11 +60,7 @@ class Run:
         return Spectrum(values, weights, found[0].dimension, self.kind)
 
     def mean(
-        self,
-        function: Callable[[Tensor], Tensor],
-        *,
-        steps: int | None = None,
-        level: float = 0.99,
+        self, function: Callable[[Tensor], Tensor], *, steps: int | None = None, level: float = 0.99
     ) -> Estimate:
         r"""Return :math:`\mathrm{Tr} f(H) / D`, with the interval over the starts, two or more.
 

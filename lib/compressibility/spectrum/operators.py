@@ -13,6 +13,9 @@ from torch.func import functional_call
 from compressibility.checks import finite, floats, need, not_negative
 from compressibility.spectrum.density import Bowl, Kind
 
+# curvlinops is no dependency: it pulls torchvision, and with it a second torch with CUDA. Where it
+# is installed, a test compares its products with these.
+
 LARGEST_DENSE = 10_000
 """A dense matrix of this dimension takes 800 MB, its eigenvalues about three minutes of a core."""
 
@@ -65,7 +68,8 @@ class Operator:
         """Return the matrix itself: the reference, for small D."""
         rule = f"D <= {LARGEST_DENSE} for a dense matrix (larger: spectrum.lanczos)"
         need(len(self.like) <= LARGEST_DENSE, rule, len(self.like))
-        return Bowl(self @ torch.eye(len(self.like), dtype=torch.float64), self.kind)
+        one = torch.eye(len(self.like), dtype=torch.float64, device=self.like.device)
+        return Bowl(self @ one, self.kind)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +95,6 @@ class Objective:
     l1: float = 0.0
 
     def __post_init__(self) -> None:
-        training = [name or "all" for name, module in self.model.named_modules() if module.training]
-        need(not training, "a model in eval mode: model.eval()", f"in training: {training[:3]}")
         object.__setattr__(self, "batches", tuple(self.batches))
         need(sum(len(y) for _, y in self.batches) > 0, "at least 1 sample", "none")
         norms = nn.modules.batchnorm._BatchNorm
@@ -112,6 +114,8 @@ class Objective:
 
     def outputs(self, weights: Tensor, inputs: Tensor) -> Tensor:
         """Return the model's outputs with weights (D,) in place of its own."""
+        training = [name or "all" for name, module in self.model.named_modules() if module.training]
+        need(not training, "a model in eval mode: model.eval()", f"in training: {training[:3]}")
         chosen = self._chosen()
         parts = torch.split(weights, [one.numel() for one in chosen])
         shaped = [part.view(one.shape) for part, one in zip(parts, chosen, strict=True)]
@@ -161,21 +165,14 @@ def gradient_norm(objective: Objective) -> float:
 
 
 def hessian(objective: Objective) -> Operator:
-    r"""Return :math:`H = \nabla^2 L(w)`, one product for two passes back through the gradient.
-
-    With a single batch the gradient's graph is kept from product to product.
-    """
+    r"""Return :math:`H = \nabla^2 L(w)`, one product for two passes back through the gradient."""
     weights = objective.weights().requires_grad_()
 
-    @lru_cache(maxsize=int(len(objective.batches) == 1))
-    def slope(b: int) -> Tensor:
-        return torch.autograd.grad(objective.at(weights, b), weights, create_graph=True)[0]
+    def of(b: int) -> Callable[[Tensor], Tensor]:
+        slope = torch.autograd.grad(objective.at(weights, b), weights, create_graph=True)[0]
+        return lambda v: _pull(slope, weights, v)
 
-    def each(b: int, vectors: Tensor) -> Tensor:
-        image = slope(b)
-        return _columns(lambda v: _pull(image, weights, v), vectors)
-
-    return Operator(lambda v: objective.mean(lambda b: each(b, v)), weights.detach(), "signed")
+    return _operator(objective, of, weights.detach(), "signed")
 
 
 def gauss_newton(objective: Objective) -> Operator:
@@ -186,8 +183,7 @@ def gauss_newton(objective: Objective) -> Operator:
     """
     weights = objective.weights().requires_grad_()
 
-    @lru_cache(maxsize=int(len(objective.batches) == 1))
-    def parts(b: int) -> tuple[Tensor, ...]:
+    def of(b: int) -> Callable[[Tensor], Tensor]:
         inputs, targets = objective.batches[b]
         outputs = objective.outputs(weights, inputs)
         seen = outputs.detach().requires_grad_()
@@ -196,19 +192,22 @@ def gauss_newton(objective: Objective) -> Operator:
         # J v is the derivative of u ↦ Jᵀu along v: two passes back in place of one forward.
         any_u = torch.zeros_like(seen, requires_grad=True)
         pulled = torch.autograd.grad((outputs * any_u).sum(), weights, create_graph=True)[0]
-        return outputs, seen, bend, any_u, pulled
+        return lambda v: _pull(outputs, weights, _pull(bend, seen, _pull(pulled, any_u, v)))
 
-    def each(b: int, vectors: Tensor) -> Tensor:
-        outputs, seen, bend, any_u, pulled = parts(b)
+    return _operator(objective, of, weights.detach(), "gauss_newton")
 
-        def along(v: Tensor) -> Tensor:
-            return _pull(outputs, weights, _pull(bend, seen, _pull(pulled, any_u, v)))
 
-        return _columns(along, vectors)
+def _operator(
+    objective: Objective, of: Callable[[int], Callable[[Tensor], Tensor]], at: Tensor, kind: Kind
+) -> Operator:
+    """Average the products of each batch; a single one's graph is kept from call to call."""
+    kept = lru_cache(maxsize=int(len(objective.batches) == 1))(of)
 
-    return Operator(
-        lambda v: objective.mean(lambda b: each(b, v)), weights.detach(), "gauss_newton"
-    )
+    def product(b: int, vectors: Tensor) -> Tensor:
+        one = kept(b)  # a vector after the other: as fast as all at once here, in the memory of one
+        return torch.stack([one(vector) for vector in vectors.T.contiguous()], 1)
+
+    return Operator(lambda v: objective.mean(lambda b: product(b, v)), at, kind)
 
 
 def _pull(image: Tensor, point: Tensor, vector: Tensor) -> Tensor:
@@ -217,8 +216,3 @@ def _pull(image: Tensor, point: Tensor, vector: Tensor) -> Tensor:
         return torch.zeros_like(point)
     form = (image * vector).sum()  # torch.autograd.grad(image, …, vector) imports SymPy: seconds
     return torch.autograd.grad(form, point, retain_graph=True, materialize_grads=True)[0]
-
-
-def _columns(along: Callable[[Tensor], Tensor], vectors: Tensor) -> Tensor:
-    # One after the other: as fast as all at once here, in the memory of one.
-    return torch.stack([along(vector) for vector in vectors.T.contiguous()], 1)

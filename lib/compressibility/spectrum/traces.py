@@ -11,7 +11,7 @@ from scipy.sparse import linalg
 from torch import Tensor
 
 from compressibility import estimates
-from compressibility.checks import floats, need, whole
+from compressibility.checks import floats, need, order_of, up_to, whole
 from compressibility.estimates import Estimate
 from compressibility.spectrum.lanczos import Run, signs
 from compressibility.spectrum.operators import Operator
@@ -95,13 +95,10 @@ def path_costs(
     [0.0, 0.5, 0.875]
     """
     D = operator.shape[0]
-    needed = weights.shape == (D,) and bool(
-        (order.sort().values == torch.arange(D).to(order)).all()
-    )
-    need(needed, f"weights ({D},) and an order of them", (tuple(weights.shape), tuple(order.shape)))
+    need(weights.shape == (D,), f"weights ({D},)", tuple(weights.shape))
     floats(weights=weights)
-    right = all(0 <= count <= D and count % 1 == 0 for count in removed)
-    need(right, f"counts of removed weights in 0..{D}", list(removed))
+    order_of(order, D)
+    up_to(D, removed)
     rank = order.argsort()[:, None]
     counts = torch.split(torch.tensor(removed, device=order.device), _AT_ONCE)
     gone = (torch.where(rank < part, weights[:, None], 0.0) for part in counts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
@@ -67,9 +67,7 @@ class Training:
 class History:
     """What training leaves besides the trained weights."""
 
-    losses: Tensor  # (steps, E) float64 on the CPU: minibatch loss of each network before the step
-    steps_per_epoch: int
-    penalties: Tensor = field(default_factory=lambda: torch.zeros(1))  # λ‖w‖₁, not in the losses
+    losses: Tensor  # (steps, E) float64 on the CPU: minibatch losses before each step; no penalty
 
     @property
     def diverged(self) -> dict[int, int]:
@@ -77,7 +75,7 @@ class History:
 
         Nothing of it reaches the other networks, so training goes on without a word.
 
-        >>> History(torch.tensor([[0.5, 2.0], [0.4, torch.nan]]), 1).diverged
+        >>> History(torch.tensor([[0.5, 2.0], [0.4, torch.nan]])).diverged
         {1: 1}
         """
         broken = ~self.losses.isfinite()
@@ -153,27 +151,22 @@ def train(
     cosine = torch.optim.lr_scheduler.CosineAnnealingLR(steps, training.epochs * per_epoch)
     orders = [torch.Generator().manual_seed(seed) for seed in seeds]
     losses: list[Tensor] = []
-    penalties: list[Tensor] = []
     for _ in range(training.epochs):
         epoch = torch.stack([torch.randperm(len(inputs), generator=order) for order in orders])
         for batch in torch.split(epoch.to(first.device), training.batch_size, dim=1):
             steps.zero_grad()
-            each = mean_losses(network(inputs[batch]), targets[batch], loss)
-            penalty = torch.zeros_like(each)
-            if any(strength):
-                for weight in network.parameters():
-                    penalty = penalty + factors * weight.abs().reshape(len(rates), -1).sum(1)
-            torch.autograd.backward(each + penalty, rates)
+            total = each = mean_losses(network(inputs[batch]), targets[batch], loss)
+            for weight in network.parameters() if any(strength) else ():
+                total = total + factors * weight.abs().reshape(len(rates), -1).sum(1)
+            torch.autograd.backward(total, rates)
             steps.step()
             if training.schedule == "cosine":
                 cosine.step()
             losses.append(each.detach())
-            penalties.append(penalty.detach())
             with torch.no_grad():
                 for hook in hooks:
                     hook(network, len(losses) - 1, losses[-1])
-    both = (torch.stack(one).double().cpu() for one in (losses, penalties))
-    return History(next(both), per_epoch, next(both))
+    return History(torch.stack(losses).double().cpu())
 
 
 def mean_losses(outputs: Tensor, targets: Tensor, loss: Loss) -> Tensor:

@@ -54,13 +54,12 @@ def test_seen(dtype: torch.dtype) -> None:
 
 
 def test_constants() -> None:
-    """Catches min for max of the two widths in c2, and radii that forget the layers before."""
+    """Catches min for max of the two widths in c2, and the norm of one layer for the largest."""
     weights = [torch.full((3, 2), 0.5), torch.eye(3) * 2, torch.tensor([[0.0, 3.0, 0.0]])]
     found = Constants.of(weights)
     assert found.widths == (2, 3, 3, 1)
     assert found.c1 == pytest.approx(3.0)
     assert found.c2 == pytest.approx([0.5 * math.sqrt(3), 2 * math.sqrt(3), 3 * math.sqrt(3)])
-    assert found.radii == pytest.approx((1, 3, 9, 27))
     assert found.layers[0].norm == pytest.approx(0.5 * math.sqrt(6))
     assert found.kernels == ()
 

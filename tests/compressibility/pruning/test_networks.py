@@ -94,17 +94,18 @@ def test_records():
     plan = Plan(network.widths, wide=(3,), blocks=(1,))
     done = compress(network, x, plan, Cut(PRUNING, 0.5), generator())
     block, wide = done.layers
-    assert (block.achieved, wide.achieved) == (18 / 36, 3 / 6)
-    assert (block.unit, wide.unit, block.requested) == ("weights", "weights", 0.5)
     assert block.expected is None
     seen = [torch.tanh(x @ n.weights[0].mT) @ n.weights[1].mT for n in (network, done.network)]
     torch.testing.assert_close(block.error, squares(seen[0] - seen[1]))
     torch.testing.assert_close(wide.error, squares(network(x) - done(x)))
     counts = [int((w[1] != 0).sum()) for w in done.network.weights]
     assert counts[1] == 27
-    assert block.kept_share[1].item() == counts[0] / 36
+    assert 18 <= counts[0] < 36
     odd = Plan(network.widths, wide=(2,))
-    assert compress(network, x, odd, Cut(ROUNDING, 0.29), generator()).layers[0].achieved == 7 / 27
+    rounded = compress(network, x, odd, Cut(ROUNDING, 0.29), generator()).network.weights[1]
+    changed = (rounded != network.weights[1]).flatten(1).sum(1)
+    # The largest lies on the grid: it has no price, is taken first, and stays.
+    assert all(count in (6, 7) for count in changed.tolist())
 
 
 @pytest.mark.parametrize("groups", [False, True])
@@ -123,7 +124,6 @@ def test_a_batch_is_as_many_single_networks(groups):
             torch.testing.assert_close(all_of_them.radii[e], single.radii[0])
             for one, many in zip(single.layers, all_of_them.layers, strict=True):
                 torch.testing.assert_close(many.error[e], one.error[0])
-                torch.testing.assert_close(many.kept_share[e], one.kept_share[0])
 
 
 def test_blocks_know_both_inputs():
@@ -141,7 +141,6 @@ def test_blocks_know_both_inputs():
     torch.testing.assert_close(done.network.weights[0][0], columns)
     torch.testing.assert_close(done.network.weights[1][0], both.weight[0])
     assert not torch.equal(both.taken, one.taken)
-    assert [(r.unit, r.achieved) for r in done.layers] == [("columns", 5 / 9), ("rows", 12 / 20)]
 
 
 @pytest.mark.parametrize("project", [False, True])
@@ -151,8 +150,7 @@ def test_filters_are_compressed_like_the_perceptron_of_their_matrices(project):
     x, dice = ball(8, 18), generator(1)
     plan, cut = Plan(network.widths, wide=(3,), blocks=(1,)), Cut(PRUNING, 0.5, groups=True)
     done = compress(network, x, plan, cut, dice, project=project)
-    kinds = [("output filters", "block"), ("input filters", "wide")]
-    assert [(r.unit, r.kind) for r in done.layers] == kinds
+    assert [record.kind for record in done.layers] == ["block", "wide"]
     matrices = [n.layer(at, 0).matrix() for n in (network, done.network) for at in range(4)]
     dense = new = x
     c1 = max(torch.linalg.matrix_norm(w, ord=2).item() for w in matrices[:4])

@@ -64,5 +64,7 @@ test_refusals = refuses(
     (lambda: Spectrum.dense(torch.ones(2), "signed", along=torch.zeros(2)), "along != 0"),
     (lambda: Spectrum.dense(torch.ones(2), "signed").check_positive(), "Gauss-Newton"),
     (lambda: Bowl(torch.ones(2, 3), "signed"), r"a matrix \(D, D\)"),
+    (lambda: Bowl(torch.ones(0, 0), "signed"), r"a matrix \(D, D\), D >= 1"),
+    (lambda: Bowl(torch.ones(1, 1), "psd"), "kind in"),
     (lambda: Bowl(torch.tensor([[1.0, 2.0], [0.0, 1.0]]), "signed"), "symmetric"),
 )

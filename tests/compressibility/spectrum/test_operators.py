@@ -147,6 +147,20 @@ def test_batch_norm_stands_outside():
     assert Objective(model, loss, batches, names=("1.weight",)).weights().tolist() == [1, 1, 1]
 
 
+@pytest.mark.parametrize("make", [hessian, gauss_newton])
+def test_batch_norm_that_trains_again(make):
+    """A mode that is looked at once: the batches' statistics, and those that a product moves."""
+    model, loss, batches = convolutional()
+    objective = Objective(model.eval(), loss, batches)
+    operator, vector = make(objective), torch.ones(69).double()
+    model[1].train()
+    for again in (lambda: operator @ vector, lambda: make(objective) @ vector, objective.gradient):
+        with pytest.raises(ValueError, match=r"eval mode.*'1'"):
+            again()
+    with pytest.raises(ValueError, match=r"eval mode.*'1'"):
+        Objective(model, loss, batches)
+
+
 def test_l1_has_a_slope_and_no_curvature():
     """A minimum of loss and l1 term that goes unseen, or is taken for one of the loss alone."""
     model, loss, batches = numbers([3.0, 1.0, 0.2])

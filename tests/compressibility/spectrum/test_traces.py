@@ -194,6 +194,7 @@ test_bad_arguments = refuses(
     (lambda: solve(of([1.0, 0.0]), torch.ones(2)), "image of H.*without curvature"),
     (lambda: path_costs(SIGNED, torch.ones(3), torch.arange(2), [1]), r"weights \(2,\)"),
     (lambda: path_costs(SIGNED, torch.ones(2), torch.zeros(2), [1]), "an order"),
+    (lambda: path_costs(SIGNED, torch.ones(2), torch.arange(3), [1]), "an order of 0..1"),
     (lambda: path_costs(SIGNED, torch.ones(2), torch.arange(2), [3]), r"counts .* 0\.\.2"),
     (lambda: path_costs(SIGNED, torch.ones(2), torch.arange(2), [-1]), r"counts .* 0\.\.2"),
 )

@@ -1,4 +1,4 @@
-r"""What sparsity is worth on new data: a bound of our own, after [B] (cited in ``regression``).
+r"""What sparsity is worth on new data: a bound of our own, after [B] (cited in ``noise.stable``).
 
 The paper's statement has another form; this one is derived for this book. A loss in [0, 1] is
 L-Lipschitz in w, for all data, on the ball :math:`\|w\|_2 \le B` of :math:`\mathbb{R}^d`. Fix k, B
@@ -8,11 +8,9 @@ samples, for all k-sparse w of the ball (at most k entries are not 0):
 .. math:: |R(w) - \hat R(w)| \le 2L\rho + \sqrt{\frac{k\log\frac{ed}{k} + k\log\frac{3B}{\rho}
           + \log\frac{2}{\delta}}{2n}}
 
-*Proof.* Each of :math:`\binom dk \le (ed/k)^k` supports has a net in its ball, a largest set of
-points more than :math:`\rho` apart. Balls of radius :math:`\rho/2` around them are disjoint, inside
-one of radius :math:`B + \rho/2`: there are at most :math:`(1+2B/\rho)^k \le (3B/\rho)^k`. At each
-point :math:`P(|R - \hat R| > t) \le 2e^{-2nt^2}` (Hoeffding): the union over all points gives the
-root. From w to the nearest point R and :math:`\hat R` change by at most :math:`L\rho` each. ∎
+Each of :math:`\binom dk \le (ed/k)^k` supports has a net of at most :math:`(3B/\rho)^k` points in
+its ball; Hoeffding's inequality at all of them gives the root, and from w to the nearest R and
+:math:`\hat R` change by at most :math:`L\rho` each.
 """
 
 from __future__ import annotations

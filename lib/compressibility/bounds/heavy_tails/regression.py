@@ -1,12 +1,10 @@
 r"""Streaming SGD on linear regression: how heavy its tail is, exactly (after [B]).
 
-[B]: Barsbey, Sefidgaran, Erdogdu, Richard, Şimşekli, "Heavy Tails in SGD and Compressibility of
-Overparametrized Neural Networks", NeurIPS 2021. The theory is that of Gürbüzbalaban, Şimşekli, Zhu,
-"The Heavy-Tail Phenomenon in SGD", ICML 2021; the formulas are ours, derived for this book.
+[B] is cited in ``noise.stable``. The theory is that of Gürbüzbalaban, Şimşekli, Zhu, "The
+Heavy-Tail Phenomenon in SGD", ICML 2021; the formulas are ours, derived for this book.
 
-A step :math:`x \leftarrow x - \frac\eta b\sum_{i\le b} a_i(a_i^\top x - y_i)` with fresh
-:math:`a_i \sim N(0, I_d)`, :math:`y_i = a_i^\top x^* + N(0, s^2)` multiplies the error by :math:`M
-= I - \frac\eta b\sum_i a_i a_i^\top`. How its length grows has the same law in all directions e:
+A step (``noise.chains``) multiplies the error by :math:`M = I - \frac\eta b\sum_i a_i a_i^\top`.
+How its length grows has the same law in all directions e:
 
 .. math:: Q = \|Me\|^2 = \Bigl(1-\tfrac\eta b X\Bigr)^2 + \tfrac{\eta^2}{b^2} X Y, \qquad
           X \sim \chi^2_b,\ Y \sim \chi^2_{d-1} \text{ independent}\ (Y = 0 \text{ if } d = 1).
@@ -65,14 +63,7 @@ def tail_index(regression: Regression) -> float:
     and h has no bound, as :math:`\|Me\| > 1` may happen. With :math:`h'(0) \ge 0` there is no root.
 
     The index depends on :math:`\eta`, b and d, not on :math:`\eta/b` alone, and falls strictly as
-    :math:`\eta` grows. *Proof.* :math:`T = X + Y \sim \chi^2_{b+d-1}` is independent of :math:`V =
-    X/T`, and :math:`Q = 1 + V\,r(r-2)` with :math:`r = \eta T/b`: given r, the mean :math:`k(r)` of
-    :math:`Q^{\alpha/2} - 1`, or of :math:`\log Q`, has the sign of :math:`r - 2`. So
-
-    .. math:: \int_0^\infty k(r)\,r^{(b+d-3)/2}\,e^{\lambda(2-r)}\,dr, \qquad \lambda = b/(2\eta),
-
-    which has the sign of :math:`h(\alpha) - 1`, or of :math:`h'(0)`, falls in :math:`\lambda`: each
-    changes its sign at one :math:`\eta`, below which it is negative. ∎
+    :math:`\eta` grows (proved in the book, heavy-tails/plain-sgd).
 
     >>> round(tail_index(Regression(1 / math.log(2), batch=2, dimension=1)), 9)
     1.0

@@ -1,6 +1,6 @@
 r"""That noise makes a layer compressible: certificates of a run, a width, and pure noise's share.
 
-Ours, for the main theorem of [W] (cited in ``noise.particles``), without its limit: trained weights
+Ours, for the main theorem of [W] (cited in ``noise.injection``), without its limit: trained weights
 are :math:`\Theta = N + D`, N all jumps, D start and gradient steps. Matrices of k units are a cone,
 so angles to it add. With :math:`\sin A = \sigma_k(N)/\|N\|`, σ_k the error of keeping the k largest
 units, :math:`\sin B = \|D\|/\|N\|`,
@@ -121,9 +121,8 @@ def error_bound(run: Run, kept: float, delta: float, width: int) -> float:
               s = \sqrt{\lambda/2n}, \quad \lambda = \log\tfrac3\delta
 
     with :math:`P(\|\xi\| > \tau) \le \kappa - s`, :math:`b \ge E[\|\xi\|^2; \|\xi\| \le \tau]`,
-    :math:`P(\|\xi\| > u) \ge \lambda/n`. *Proof.* Three events of chance δ/3: more than κn jumps
-    above τ, a larger mean of the squares below it (both Hoeffding), no jump above u, so none as
-    large as the norm's bound. ∎
+    :math:`P(\|\xi\| > u) \ge \lambda/n`: three events of chance δ/3, more than κn jumps above τ, a
+    larger mean of the squares below it, no jump above u.
 
     >>> run = Run(Levy(1.25), time=1.0)
     >>> [round(error_bound(run, 0.3, 0.5, n), 2) for n in (400, 40_000)]

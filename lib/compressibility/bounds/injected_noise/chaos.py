@@ -1,6 +1,6 @@
 r"""How far SGD with stable noise is from independent particles: constants, steps, tails.
 
-After [W] (cited in ``noise.particles``); proofs and constants are ours. Assumed for one C, all data
+After [W] (cited in ``noise.injection``); proofs and constants are ours. Assumed for one C, all data
 and units: :math:`|h|, \|\nabla h\| \le C`, :math:`\nabla h` C-Lipschitz, the loss's derivative at
 most C and C-Lipschitz. So the drift is at most :math:`C^2`, and its change at most :math:`C^2
 \|\theta - \theta'\| + C^3 W_1(\mu, \mu')`. Let :math:`K = C^2 + C^3`.
@@ -26,10 +26,8 @@ def chaos_bound(constant: float, time: float, width: int) -> float:
     .. math:: E \sup_{t \le T} \|\theta^{i,n}_t - \theta^{i,\infty}_t\|
               \le C^3\, T\, e^{(C^2 + C^3) T}\, n^{-1/2}
 
-    *Proof.* The noises cancel. Of independent particles of the limit :math:`E|\frac1n \sum_j h -
-    \int h\, d\mu| \le C n^{-1/2}`: tails do not matter, a bounded h does. By exchange the left side
-    has :math:`\varphi(t) \le \int_0^t K \varphi + C^3 n^{-1/2} t`; Gronwall. ∎ It holds for Euler's
-    steps too, and is near-tight for short times only.
+    The noises cancel, so tails do not matter; a bounded h does. It holds for Euler's steps too, and
+    is near-tight for short times only.
 
     >>> round(chaos_bound(2.0, 0.05, 49), 6)
     0.104121
@@ -49,10 +47,9 @@ def euler_bound(
               + \tfrac{\alpha}{\alpha + 1}\, \eta^{1/\alpha} E \max_i \sigma \|\xi^i\|\right)
 
     with :func:`largest_mean` for the last: of order :math:`(n\eta)^{1/\alpha}`; of one particle for
-    ``largest_of=1``. *Proof.* On the grid the noises cancel; at u behind it a particle has moved by
-    at most :math:`C^2 u + \|\sigma L_u\|`, whose mean over a step is the bracket; Gronwall. ∎ Far
-    from tight: errors are of order η where :math:`\nabla b` is smooth; :math:`\eta^{1/\alpha}` is
-    exact at times inside a step only.
+    ``largest_of=1``. At u behind the grid a particle has moved by at most :math:`C^2 u + \|\sigma
+    L_u\|`, whose mean over a step is the bracket. Far from tight: errors are of order η where
+    :math:`\nabla b` is smooth; :math:`\eta^{1/\alpha}` is exact at times inside a step only.
 
     >>> round(euler_bound(Levy(2.0, scale=0.0), 1.0, 1.0, 0.1), 6)  # e² / 10
     0.738906

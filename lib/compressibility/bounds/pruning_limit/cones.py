@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from scipy import integrate, special
+from scipy import integrate, special, stats
 from torch import Tensor
 
 from compressibility.checks import finite, need, not_negative, whole
@@ -55,8 +55,7 @@ def orthant(dimension: int) -> Cone:
     """
     whole(dimension=dimension)
     j = np.arange(1, dimension + 1)  # of g's entries are positive
-    subsets = special.gammaln(dimension + 1) - special.gammaln([j + 1, dimension - j + 1]).sum(0)
-    width = np.exp(subsets - dimension * math.log(2)) @ [_chi(int(k)) for k in j]
+    width = stats.binom.pmf(j, dimension, 0.5) @ [_chi(int(k)) for k in j]
     # Where none is, the best unit vector takes the one nearest to 0.
     least = integrate.quad(lambda t: special.erfc(t / math.sqrt(2)) ** dimension, 0, 40)[0]
     return Cone(dimension / 2, float(width - 0.5**dimension * least))
@@ -103,14 +102,14 @@ def ellipsoid_width(semi_axes: Tensor) -> float:
     4.409009
     """
     finite(semi_axes=semi_axes)
+    need(bool((semi_axes != 0).any()), "a semi-axis != 0", tuple(semi_axes.shape))
     size = semi_axes.detach().double().abs()
-    most = float(size.max())
-    need(most > 0, "a semi-axis != 0", most)
+    squares = (size / size.max()).square()
     step = 0.25  # in log t, where the trapezoidal rule is exact to rounding
-    logs = torch.arange(-80, 80, step, dtype=torch.float64, device=size.device)
-    product = (2 * logs.exp()[:, None] * (size / most).square()).log1p().sum(1) / 2
-    total = -torch.special.expm1(-product) @ (-logs / 2).exp()
-    return most * float(total) * step / (2 * math.sqrt(math.pi))
+    logs = torch.arange(-80, 80, step, dtype=torch.float64)
+    product = torch.stack([(2 * t * squares).log1p().sum() / 2 for t in logs.exp().tolist()])
+    total = -torch.special.expm1(-product.cpu()) @ (-logs / 2).exp()
+    return float(size.max()) * float(total) * step / (2 * math.sqrt(math.pi))
 
 
 def points_width(points: Tensor, *, draws: int, generator: torch.Generator) -> Estimate:
@@ -153,8 +152,8 @@ def union_margin(k: int, dimension: int, delta: float) -> float:
     >>> round(union_margin(60, 600, delta=300.0), 1)
     1817.9
     """
-    whole(dimension=dimension, k=k)
-    need(k <= dimension, f"k <= dimension = {dimension}", k)
+    whole(dimension=dimension)
+    need(0 <= k <= dimension, f"0 <= k <= dimension = {dimension}", k)
     entropy = float(special.entr([k / dimension, 1 - k / dimension]).sum())
     return _needed(dimension * entropy, dimension, delta)
 
@@ -170,7 +169,7 @@ def guaranteed(
     >>> [guaranteed(500.0, k, 1000, margin=218.9) for k in (281, 500, 719)]
     ['miss', 'open', 'meet']
     """
-    _omega2(dimension, delta)
+    need(0 <= delta <= dimension, f"0 <= delta <= dimension = {dimension}", delta)
     need(0 <= k <= dimension, f"0 <= k <= dimension = {dimension}", k)
     not_negative(margin=margin)
     if k + delta >= dimension + margin:
@@ -183,18 +182,13 @@ def normal(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
     return torch.randn(shape, generator=generator, dtype=torch.float64, device=generator.device)
 
 
-def _omega2(dimension: int, delta: float) -> float:
-    whole(dimension=dimension)
-    need(0 <= delta <= dimension, f"0 <= delta <= dimension = {dimension}", delta)
-    return min(delta, dimension - delta)
-
-
 def _needed(exponent: float, dimension: int, delta: float) -> float:
     """The λ with λ² / 8(ω² + λ) = exponent."""
-    omega2 = _omega2(dimension, delta)
+    need(0 <= delta <= dimension, f"0 <= delta <= dimension = {dimension}", delta)
+    omega2 = min(delta, dimension - delta)
     return 4 * exponent + math.sqrt(16 * exponent**2 + 8 * exponent * omega2)
 
 
 def _chi(k: int) -> float:
     """Expected norm of k normal numbers."""
-    return math.sqrt(2) * math.exp(math.lgamma((k + 1) / 2) - math.lgamma(k / 2))
+    return math.sqrt(2) * float(special.poch(k / 2, 0.5))

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from compressibility.checks import Share, finite, need
+from compressibility.checks import Share, finite, need, not_negative, order_of, up_to
 from compressibility.pruning.kterm import kept_count
 from compressibility.spectrum.density import Bowl
 
@@ -35,6 +35,7 @@ class Ranking:
         object.__setattr__(self, "weights", self.weights.detach().double())
         need(self.weights.ndim == 1 and len(self.weights) > 0, "(D,) weights", self.weights.shape)
         finite(weights=self.weights)
+        order_of(self.order, len(self.weights))
 
     @classmethod
     def magnitude(cls, weights: Tensor) -> Ranking:
@@ -58,6 +59,7 @@ class Ranking:
 
     def removed(self, count: int) -> Tensor:
         """Return c (D,): the weights that go, and 0 for those that stay."""
+        up_to(len(self.weights), [count])
         c, gone = torch.zeros_like(self.weights), self.order[:count]
         c[gone] = self.weights[gone]
         return c
@@ -92,6 +94,8 @@ def removable(costs: Tensor, allowed: float) -> Scan:
     >>> removable(torch.tensor([0.0, 2.0, 0.425, 18.425]), 0.5).largest * 3
     2.0
     """
+    not_negative(allowed=allowed)
+    need(not bool(costs.isnan().any()), "costs that are numbers", "nan")
     return Scan.over((costs <= allowed).tolist(), range(len(costs)), len(costs) - 1)
 
 
@@ -108,6 +112,7 @@ def isotropic_costs(diagonal: Tensor, ranking: Ranking) -> Tensor:
 
     It is the mean of the one-shot costs over all rotations of c in P.
     """
+    finite(diagonal=diagonal)
     total = ranking.check(len(diagonal))
     trace = diagonal.double()[ranking.order].cumsum(0)
     return pad(ranking.squares[1:] * trace / torch.arange(2, 2 * total + 1, 2).to(trace), (1, 0))
@@ -130,9 +135,10 @@ def readjusted_costs(bowl: Bowl, ranking: Ranking) -> Tensor:
     rule = "absolute(), positive() or Gauss-Newton: else the least cost may be -inf"
     need(bowl.kind != "signed", rule, repr(bowl.kind))
     first = ranking.order.flip(0)
-    ridge = 1e-12 * bowl.matrix.norm() * torch.eye(total).to(bowl.matrix)
+    ridge = 1e-12 * bowl.matrix.norm().clamp(min=1e-99) * torch.eye(total).to(bowl.matrix)
     factor, broken = torch.linalg.cholesky_ex(bowl.matrix[first][:, first] + ridge)
-    need(not broken, "a positive semi-definite matrix", f"a signed one of kind {bowl.kind!r}")
+    rule = "a positive semi-definite matrix (positive() cuts what rounding leaves below 0)"
+    need(not broken, rule, f"a signed one of kind {bowl.kind!r}")
     squares = (factor.T @ ranking.weights[first]).square()
     return pad(squares.flip(0).cumsum(0) / 2, (1, 0))
 
@@ -149,5 +155,6 @@ def readjusted_cost(
     :math:`H_{KK} x \approx b`, as by conjugate gradients.
     """
     kept, moved = ranking.order[removed:], ranking.removed(removed)
-    moved[kept] = -solve(kept, product(moved)[kept]).to(moved)
+    if len(kept) > 0:
+        moved[kept] = -solve(kept, product(moved)[kept]).to(moved)
     return float(moved @ product(moved).to(moved)) / 2

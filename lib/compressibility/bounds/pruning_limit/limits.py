@@ -26,6 +26,7 @@ from compressibility.spectrum.density import Spectrum
 
 Rule = Callable[[Spectrum, float, float], float]
 """(spectrum, R², ε) ↦ removed share, which falls as R² rises."""
+_REACHED = 1 - 1e-12  # of a count: a share of 1 is a sum of weights, rounded
 
 
 def removed_star(spectrum: Spectrum, radius2: float, epsilon: float) -> float:
@@ -44,8 +45,8 @@ def removed_trace(spectrum: Spectrum, radius2: float, epsilon: float) -> float:
 
 def removed_generic(spectrum: Spectrum, radius2: float, epsilon: float) -> float:
     r"""Return :math:`\Delta(\varrho^2)/D = 1 - \varrho^2/R^2`, for a c that sees all of H alike."""
-    cone = SublevelCone(spectrum, spectrum, radius2, epsilon)
-    return 1 - cone.confocal / radius2 if cone.confocal > 0 else 1.0
+    confocal = SublevelCone(spectrum, spectrum, radius2, epsilon).confocal
+    return removed_star(spectrum, confocal, epsilon)
 
 
 def removed_orthogonal(spectrum: Spectrum, radius2: float, epsilon: float) -> float:
@@ -89,7 +90,7 @@ def removed_limit(rule: Rule, ranking: Ranking, spectrum: Spectrum, epsilon: flo
     def share(removed: int) -> float:
         return rule(spectrum, float(ranking.squares[removed]), epsilon)
 
-    passing = bisect_left(range(1, total + 1), True, key=lambda j: share(j) * total < j)
+    passing = bisect_left(range(1, total + 1), True, key=lambda j: share(j) * total < j * _REACHED)
     return 1.0 if passing == total else max(share(passing + 1), passing / total)
 
 
@@ -105,12 +106,13 @@ def removed_cone(
     ``along`` says how c sees H, as ``Bowl.along`` does; ``counts``, ascending, are looked at.
     """
     total = ranking.check(spectrum.dimension)
-    need(len(counts) > 0 and counts[0] >= 1, "counts >= 1", counts)
+    ascend = len(counts) > 0 and counts[0] >= 1 and list(counts) == sorted({*counts})
+    need(ascend, "counts >= 1, ascending", list(counts))
     passes = []
     for j in counts:
         c, radius2 = ranking.removed(j), float(ranking.squares[j])
         confocal = SublevelCone(spectrum, along(c), radius2, epsilon).confocal if radius2 else 0.0
-        passes.append(effective_dimension(spectrum, confocal, epsilon) >= j)
+        passes.append(effective_dimension(spectrum, confocal, epsilon) >= j * _REACHED)
     return Scan.over(passes, counts, total)
 
 

@@ -32,8 +32,7 @@ def effective_dimension(spectrum: Spectrum, squared: float, epsilon: float) -> f
     3.666667
     """
     check(spectrum, squared, epsilon)
-    share = spectrum.mean(lambda t: 2 * epsilon / (squared * t + 2 * epsilon))
-    return spectrum.dimension * share
+    return spectrum.dimension * spectrum.mean(lambda t: 2 * epsilon / (squared * t + 2 * epsilon))
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +83,8 @@ class SublevelCone:
         def gap(x: float) -> float:
             return self.radius2 * self.along.mean(lambda t: t / (x * t + 2 * self.epsilon)) - 1
 
-        tiny = 1e-15 * self.radius2
-        return float(optimize.brentq(gap, 0.0, self.radius2, xtol=tiny, rtol=1e-14))
+        most, tiny = 2 * self.radius2, 1e-15 * self.radius2  # at R² rounding may hide the sign
+        return min(float(optimize.brentq(gap, 0.0, most, xtol=tiny, rtol=1e-14)), self.radius2)
 
     @cached_property
     def window(self) -> tuple[float, float]:
@@ -95,14 +94,13 @@ class SublevelCone:
                   \kappa = \sum_i n_i^2 \frac{r_i^2}{\varrho^2 + r_i^2} \Big/ \sum_i n_i^2, \quad
                   n_i = \frac{c_i}{\varrho^2 + r_i^2}
 
-        *Proof.* C's axes are the eigenvectors of :math:`\mathrm{diag}(r_i^2) - c c^\top`, of values
+        C's axes are the eigenvectors of :math:`\mathrm{diag}(r_i^2) - c c^\top`, of values
         :math:`-\varrho^2` (along n) and :math:`\varrho^2 a_i^2`: :math:`C = \{x_0 \ge (\sum_i x_i^2
-        / a_i^2)^{1/2}\}`. :math:`f(g) = \|\Pi_C g\|^2` is convex and its gradient :math:`2\Pi_C g`
-        2-Lipschitz, so :math:`0 \le \frac12 [f(g_0, g') + f(-g_0, g')] - f(0, g') \le g_0^2`.
-        :math:`E f(0, g') = \sum_i a_i^2 / (1 + a_i^2)`, which the pseudo-inverse of
-        :math:`\mathrm{diag}(\varrho^2 + r_i^2) - c c^\top` shows to be the lower end. ∎
+        / a_i^2)^{1/2}\}`. With :math:`f(g) = \|\Pi_C g\|^2` the lower end is :math:`E f(0, g') =
+        \sum_i a_i^2 / (1 + a_i^2)`, and :math:`\frac12 [f(g_0, g') + f(-g_0, g')] - f(0, g')`, the
+        bracket, lies in :math:`[0, g_0^2]`.
         """
-        if self.quotient <= 1 + _EDGE:
+        if self.confocal == 0:
             half = 0.0 if self.quotient < 1 - _EDGE else 0.5
             return (self.spectrum.dimension - half,) * 2
         x, two = self.confocal, 2 * self.epsilon
@@ -114,7 +112,7 @@ class SublevelCone:
     def estimate(self, *, draws: int, generator: torch.Generator) -> Estimate:
         r"""Estimate δ by exact projections, for an ``along`` of all eigenvalues.
 
-        Drawn is only the bracket of the ``window``'s proof, so that 20 000 draws give a standard
+        Drawn is only the bracket of :attr:`window`, so that 20 000 draws give a standard
         error below .01 whatever D is. Takes :math:`O(D^3)` once and O(D) a draw.
 
         >>> ball = Spectrum.dense(torch.ones(100), "positive")  # sin² α = .3
@@ -126,7 +124,7 @@ class SublevelCone:
         whole(draws=draws)
         dimension, theta, two = self.along.dimension, self.along.values, 2 * self.epsilon
         need(len(theta) == dimension, f"all {dimension} eigenvalues", len(theta))
-        if self.quotient <= 1 + _EDGE:
+        if self.confocal == 0:
             return exact(self.window[0], 1)
         stiff = _FREE * self.radius2 * theta > two
         c = (self.radius2 * self.along.weights[stiff]).sqrt()
@@ -140,8 +138,9 @@ class SublevelCone:
             brackets.append(both / 2 - rest @ (axes / (1 + axes)))
         found = mean(torch.cat(brackets).cpu().numpy())
         base = float((axes / (1 + axes)).sum()) + float((~stiff).sum())
-        ends = (found.value + base, found.low + base, found.high + base)
-        return replace(found, value=ends[0], low=ends[1], high=ends[2])
+        return replace(
+            found, value=found.value + base, low=found.low + base, high=found.high + base
+        )
 
 
 def check(spectrum: Spectrum, squared: float, epsilon: float) -> None:

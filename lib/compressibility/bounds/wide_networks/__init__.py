@@ -1,8 +1,7 @@
-r"""Compression bounds for wide networks: what they say of layers, of blocks, of a whole network.
+"""Compression bounds for wide networks: what they say of layers, of blocks, of a whole network.
 
-Measured facts (``facts``) go into errors of layers and
-blocks (``errors``); the theorems' constants (``delta``) and hypotheses (``conditions``, ``widths``)
-and what they conclude (``losses``) speak of networks.
+Measured facts (``facts``) go into errors of layers and blocks (``errors``); the theorems' constants
+(``delta``), hypotheses (``conditions``, ``widths``), conclusions (``losses``) speak of networks.
 """
 
 from compressibility.bounds.wide_networks.conditions import Asked, Audit, audit

@@ -87,11 +87,8 @@ def sharper_deltas(xi: float) -> SharperDeltas:
     0.05
     """
     checks.need(0 < xi < 1, "0 < xi < 1", xi)
-    return SharperDeltas(
-        wide=2 * xi**2 / (4 + xi),
-        thin=2 * math.sqrt(xi**3 / ((4 + xi) * (4 + 2 * xi))),
-        ratio=xi**2 / (4 + 2 * xi),
-    )
+    thin = 2 * math.sqrt(xi**3 / ((4 + xi) * (4 + 2 * xi)))
+    return SharperDeltas(wide=2 * xi**2 / (4 + xi), thin=thin, ratio=xi**2 / (4 + 2 * xi))
 
 
 def _half_lambert(u: float) -> float:

@@ -132,11 +132,6 @@ class Constants:
             layers=facts,
         )
 
-    @property
-    def radii(self) -> tuple[float, ...]:
-        r""":math:`\kappa_\ell = c_1^\ell`, from 0 to m: bounds :math:`\|\Phi^\ell(x)\|`."""
-        return tuple(self.c1**power for power in range(len(self.c2) + 1))
-
 
 def _layer(layer: Layer | Tensor | npt.ArrayLike) -> Layer:
     if isinstance(layer, Layer):

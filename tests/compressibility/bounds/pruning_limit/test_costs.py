@@ -149,6 +149,21 @@ def test_singular_operators():
     assert known[7] < 1e-12 < known[8]
 
 
+def test_ends_of_the_range():
+    """Catches an error where nothing curves, nothing is left, or there is one weight only."""
+    ranking, flat = Ranking.magnitude(numbers(1, 2, 3)), Bowl(torch.zeros(3, 3), "absolute")
+    for costs in (readjusted_costs, one_shot_costs):
+        assert costs(flat, ranking).tolist() == pytest.approx([0] * 4, abs=1e-99)
+    one = Bowl(numbers((4.0,)), "positive"), Ranking.magnitude(numbers(-3))
+    assert readjusted_costs(*one).tolist() == pytest.approx([0, 18]) == one_shot_costs(*one)
+    product = lambda v: CHAIN.matrix @ v  # noqa: E731
+    solve = lambda k, b: torch.linalg.solve(CHAIN.matrix[k][:, k], b)  # noqa: E731
+    exact = readjusted_costs(CHAIN, ranking)
+    for removed in range(4):
+        cost = readjusted_cost(ranking, removed, product, solve if removed < 3 else None)
+        assert cost == pytest.approx(exact[removed].item(), abs=1e-9)
+
+
 def test_against_all_supports():
     """Catches sums over single weights, which look like an optimum, and magnitude taken for it."""
     i = torch.arange(1, 10, dtype=torch.float64)
@@ -177,7 +192,7 @@ def test_four_operators_give_four_answers():
     found = [readjusted_costs(b, ranking)[1].item() for b in (SADDLE.absolute(), SADDLE.positive())]
     # H₊ has rank one: the other weight makes up for all.
     assert found == pytest.approx([0.985096, 0], abs=1e-6)
-    with pytest.raises(ValueError, match="a positive semi-definite matrix"):
+    with pytest.raises(ValueError, match=r"semi-definite matrix \(positive\(\) cuts what rounding"):
         readjusted_costs(Bowl(SADDLE.matrix, "gauss_newton"), ranking)
 
 
@@ -230,6 +245,17 @@ test_refusals = refuses(
     (lambda: Ranking.magnitude(torch.ones(2, 2)), "weights"),
     (lambda: Ranking.magnitude(torch.tensor([1.0, math.nan])), "finite weights"),
     (lambda: Ranking.magnitude(torch.ones(3)).radius2(1.2), "share"),
+    (lambda: Ranking.magnitude(torch.ones(3)).removed(4), r"counts in 0\.\.3, got \[4\]"),
+    (lambda: Ranking.magnitude(torch.ones(3)).removed(-1), r"counts in 0\.\.3, got \[-1\]"),
+    (lambda: Ranking(torch.ones(3), torch.tensor([0, 0, 1])), "an order of 0..2, each once"),
+    (lambda: Ranking(torch.ones(3), torch.arange(2)), "an order of 0..2, each once"),
+    (lambda: removable(torch.zeros(3), math.nan), "0 <= allowed < inf"),
+    (lambda: removable(torch.zeros(3), -1.0), "0 <= allowed < inf"),
+    (lambda: removable(torch.tensor([0.0, math.nan]), 1.0), "costs that are numbers"),
+    (
+        lambda: isotropic_costs(numbers(1, math.nan), Ranking.magnitude(torch.ones(2))),
+        "finite diagonal",
+    ),
     (lambda: one_shot_costs(CHAIN, Ranking.magnitude(torch.ones(4))), "one D, 3 of the operator"),
     (lambda: readjusted_costs(CHAIN, Ranking.magnitude(torch.ones(4))), "one D, 3"),
     (lambda: isotropic_costs(torch.ones(3), Ranking.magnitude(torch.ones(4))), "one D, 3"),

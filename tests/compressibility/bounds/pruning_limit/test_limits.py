@@ -195,6 +195,18 @@ def test_cones_are_scanned():
     assert removed_cone(bowl.along, zeros, bowl.spectrum, 4.6, [1, 9]) == Scan(0.9, 0.9)
 
 
+@pytest.mark.parametrize("size", [3, 13, 17, 26, 29, 44])
+def test_all_may_go_where_nothing_is_lost(size):
+    """Catches a share of 1 that a sum of weights misses by rounding, in these sizes."""
+    bowl = Bowl(torch.eye(size), "positive")
+    zeros, ones = Ranking.magnitude(torch.zeros(size)), Ranking.magnitude(torch.ones(size))
+    for rule in RULES:
+        assert removed_limit(rule, zeros, bowl.spectrum, 1.0) == 1
+        assert removed_limit(rule, ones, spectrum(*[0.0] * size), 1.0) == 1
+    found = removed_cone(bowl.along, ones, bowl.spectrum, 100.0, range(1, size + 1))
+    assert found == Scan(1.0, 1.0)
+
+
 def test_shares_that_suffice():
     """Catches a_η/D for a_η/√D, and a kept share reported as removed."""
     assert kept_guaranteed(1600.0, 6400, 0.02) == pytest.approx(0.831381, abs=1e-6)
@@ -209,6 +221,8 @@ test_refusals = refuses(
     (lambda: removed_trace(spectrum(1), math.nan, 1.0), "0 <= squared < inf"),
     (lambda: removed_limit(removed_star, weights, spectrum(1, 2, 3), 1.0), "one D, 3"),
     (lambda: removed_cone(lambda _: signed, weights, spectrum(1, 2), 1.0, [0]), "counts >= 1"),
+    (lambda: removed_cone(lambda _: signed, weights, spectrum(1, 2), 1.0, [2, 1]), "ascending"),
+    (lambda: removed_cone(lambda _: signed, weights, spectrum(1, 2), 1.0, [3]), r"0\.\.2"),
     (lambda: removed_cone(lambda _: signed, weights, spectrum(1, 2), 1.0, [1]), "semi-definite"),
     (lambda: kept_guaranteed(11.0, 10, 0.1), "delta <= dimension"),
 )

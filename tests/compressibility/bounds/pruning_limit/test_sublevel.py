@@ -174,6 +174,15 @@ def test_vectors_are_seen_in_the_eigenbasis():
     assert few.confocal == pytest.approx(4.044342, abs=1e-6)
 
 
+def test_thin_bowls_are_seen_as_rays():
+    """Catches an end of the bracket whose sign rounding hides: ε of less than R² λ's last digit."""
+    for seed in range(20):
+        cone = seen(normal(20, seed=seed).abs(), normal(20, seed=seed + 100), 1e-20)
+        assert cone.confocal == pytest.approx(cone.radius2, rel=1e-12)
+        assert 0 <= cone.window[0] + 1e-9 < 1e-6
+        assert cone.confocal <= cone.radius2
+
+
 def one(**changed):
     return SublevelCone(
         **{"spectrum": spectrum(1, 2), "along": spectrum(1, 2), "radius2": 9.0, "epsilon": 1.0}
