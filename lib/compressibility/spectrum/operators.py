@@ -144,6 +144,7 @@ class Objective:
         penalty = self.l1 * weights.abs().sum()
         return self.mean(lambda b: self.at(weights, b)) + penalty
 
+    @torch.enable_grad()  # pages that train nothing more switch gradients off
     def gradient(self) -> Tensor:
         r"""Return the shortest subgradient of L at w, (D,): 0 exactly at stationary points.
 
@@ -203,6 +204,7 @@ def _operator(
     """Average the products of each batch; a single one's graph is kept from call to call."""
     kept = lru_cache(maxsize=int(len(objective.batches) == 1))(of)
 
+    @torch.enable_grad()
     def product(b: int, vectors: Tensor) -> Tensor:
         one = kept(b)  # a vector after the other: as fast as all at once here, in the memory of one
         return torch.stack([one(vector) for vector in vectors.T.contiguous()], 1)

@@ -265,3 +265,20 @@ test_bad_arguments = refuses(
     (lambda: of([1.0, 2.0]).restricted(torch.tensor([False, False])), "at least 1 kept"),
     (lambda: BIG.dense(), "D <= 10000 for a dense matrix"),
 )
+
+
+def test_operators_work_where_gradients_are_switched_off():
+    """RuntimeError, element 0 of tensors does not require grad, on most pages."""
+    objective = perceptron(4, 5, 3, sizes=[7, 23])
+    vector = normal(objective.weights().numel(), seed=5)
+    asked = [
+        lambda: objective.gradient(),
+        lambda: hessian(objective) @ vector,
+        lambda: gauss_newton(objective) @ vector,
+    ]
+    for ask in asked:
+        expected = ask()
+        with torch.no_grad():
+            found = ask()
+        assert torch.equal(found, expected)
+        assert not found.requires_grad
