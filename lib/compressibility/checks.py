@@ -59,9 +59,9 @@ def whole(**numbers: int) -> None:
 
 def order_of(order: Tensor, total: int) -> None:
     """Raise ValueError unless an order (N,) holds 0, …, N - 1, each once."""
-    fits = order.shape == (total,)
+    fits = order.shape == (total,) and order.dtype in (torch.int32, torch.int64)
     once = fits and bool((order.sort().values == torch.arange(total).to(order)).all())
-    need(once, f"an order of 0..{total - 1}, each once", tuple(order.shape))
+    need(once, f"an order of 0..{total - 1}, each once", (order.dtype, tuple(order.shape)))
 
 
 def up_to(total: int, counts: Sequence[int]) -> None:

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from compressibility.bounds.pruning_limit import costs, limits
 from compressibility.bounds.pruning_limit.costs import Ranking, Scan
-from compressibility.checks import Share, need
+from compressibility.checks import Share, need, whole
 from compressibility.data.sets import Dataset
 from compressibility.dice import dice
 from compressibility.metrics import accuracy
@@ -124,6 +124,7 @@ def predicted(
     weights: ``trace``, ``star``, ``orthogonal``, ``cone`` and, of a dense H, ``obs``. Lanczos takes
     ``steps`` from each of three starts, and from every c; its values are :math:`|\theta|`.
     """
+    whole(steps=1 if steps is None else steps)
     H, throw = hessian(objective), dice("spectrum", device=objective.weights().device)
     bowl = H.dense() if steps is None else None
     spectrum = (bowl.spectrum if bowl else quadrature(H, steps or 1, throw).spectrum()).absolute()
@@ -183,6 +184,7 @@ def _retrained(
     columns = ["network", "support", "removed"]
     if protocol.retraining is None:
         return pd.DataFrame(columns=[*columns, *SCORES])
+    need(len(seeds) == network.networks, f"{network.networks} seeds, one per network", seeds)
     rows, stay = [], []
     for e in range(network.networks):
         for support in ("dense", *protocol.supports):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
@@ -69,6 +70,9 @@ def losses(
 ) -> Tensor:
     """Return the loss of each sample (E, N), float64, without a penalty."""
     outputs = network(inputs)
+    size = tuple(outputs.shape[1:] if loss == "mse" else outputs.shape[1:2])
+    need(loss in get_args(Loss), f"loss in {sorted(get_args(Loss))}", repr(loss))
+    need(targets.shape == size, f"targets {size} for {loss}", tuple(targets.shape))
     each = targets.expand(len(outputs), *targets.shape)
     alone = [one.flatten(0, 1)[:, None] for one in (outputs, each)]  # a sample is a batch
     found = mean_losses(alone[0], alone[1], loss).double().reshape(outputs.shape[:2])

@@ -102,12 +102,17 @@ def lanczos(
     for j in range(m, steps):
         image = (operator @ basis[:, j].T).T[..., None]
         diagonal[:, j] = (basis[:, j, None] @ image).flatten()
+        scale = torch.maximum(diagonal.abs(), beside).amax(1)
+        if 0 < j == m:  # a run goes on: the one number of T that is known before
+            gap = (basis[:, j - 1, None] @ image).flatten() - beside[:, j - 1]
+            same = bool((gap.abs() <= 0.05 * scale).all())
+            need(same, "a run of this operator", f"one that differs by {gap.tolist()}")
         before = basis[:, : j + 1]
         for _ in range(2):
             image = image - before.mT @ (before @ image)
         length = image[..., 0].norm(dim=1).double()
         # Less is rounding: the space that the start can reach is exhausted, and T complete.
-        scale = torch.maximum(diagonal.abs(), beside).amax(1).clamp(min=torch.finfo().tiny)
+        scale = scale.clamp(min=torch.finfo().tiny)
         beside[:, j] = torch.where(length > floor * scale.to(length), length.to(scale), 0.0)
         over = torch.where(beside[:, j] > 0, 1 / beside[:, j].clamp(min=torch.finfo().tiny), 0.0)
         basis[:, j + 1] = image[..., 0] * over[:, None].to(image)
@@ -137,11 +142,13 @@ def signs(operator: Operator, count: int, generator: torch.Generator) -> Tensor:
 
 
 def _begun(operator: Operator, starts: Tensor) -> Run:
-    fits = starts.ndim in (1, 2) and starts.numel() > 0
-    need(fits, "starts (D,) or (D, k)", tuple(starts.shape))
+    fits = starts.ndim in (1, 2) and starts.numel() > 0 and len(starts) == operator.shape[0]
+    need(fits, f"starts (D,) or (D, k), D = {operator.shape[0]}", tuple(starts.shape))
     floats(starts=starts)
-    vectors = starts.reshape(len(starts), -1).T.to(operator.like)
+    sizes = starts.reshape(len(starts), -1).T.detach()
+    most = sizes.abs().amax(1, keepdim=True)
+    need(bool((most > 0).all()), "starts != 0", most.flatten().tolist())
+    vectors = (sizes / most).to(operator.like)  # no square underflows
     lengths = vectors.norm(dim=1, keepdim=True)
-    need(bool((lengths > 0).all()), "starts != 0", lengths.flatten().tolist())
     none = torch.zeros(len(vectors), 0, dtype=torch.float64, device=vectors.device)
     return Run((vectors / lengths)[:, None], none, none, operator.kind)

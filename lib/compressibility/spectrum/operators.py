@@ -96,17 +96,23 @@ class Objective:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "batches", tuple(self.batches))
-        need(sum(len(y) for _, y in self.batches) > 0, "at least 1 sample", "none")
-        norms = nn.modules.batchnorm._BatchNorm
-        inside = {name for name, one in self.model.named_modules() if isinstance(one, norms)}
-        found = [name for name, _ in self.model.named_parameters()]
-        names = self.names or tuple(n for n in found if n.rpartition(".")[0] not in inside)
-        known = bool(names) and set(names) <= set(found) and len(set(names)) == len(names)
-        need(known, f"names among {found}, each once", names)
+        sizes = [(len(x), len(y)) for x, y in self.batches]
+        right = len(sizes) > 0 and all(n == m > 0 for n, m in sizes)
+        need(right, "batches of at least 1 sample, with as many inputs as targets", sizes[:9])
+        found = dict(self.model.named_modules())
+        inside = {n for n in found if isinstance(found[n], nn.modules.batchnorm._BatchNorm)}
+        own = [n for n in inside if found[n].running_mean is None]
+        need(not own, "BatchNorm with running statistics: it mixes samples of a batch", own)
+        every = [name for name, _ in self.model.named_parameters()]
+        names = self.names or tuple(n for n in every if n.rpartition(".")[0] not in inside)
+        known = bool(names) and set(names) <= set(every) and len(set(names)) == len(names)
+        need(known, f"names among {every}, each once", names)
         object.__setattr__(self, "names", names)
         not_negative(l1=self.l1)
         floats(weights=self.weights())
-        finite(**{"loss of the model": self.value()})
+        value = self.value()
+        need(value.ndim == 0, "a loss that is one number, the mean", tuple(value.shape))
+        finite(**{"loss of the model": value})
 
     def weights(self) -> Tensor:
         """Return a copy of w (D,), parameter after parameter."""
@@ -141,8 +147,7 @@ class Objective:
     def value(self) -> Tensor:
         """Return L(w), a scalar."""
         weights = self.weights()
-        penalty = self.l1 * weights.abs().sum()
-        return self.mean(lambda b: self.at(weights, b)) + penalty
+        return self.mean(lambda b: self.at(weights, b)) + self.l1 * weights.abs().sum()
 
     @torch.enable_grad()  # pages that train nothing more switch gradients off
     def gradient(self) -> Tensor:

@@ -64,6 +64,8 @@ def solve(
     """
     need(operator.kind != "signed", "a positive semi-definite operator", repr(operator.kind))
     whole(steps=steps)
+    need(0 < tolerance < 1, "0 < tolerance < 1", tolerance)
+    need(right.shape == operator.shape[:1], f"b {operator.shape[:1]}", tuple(right.shape))
     floats(right=right)
 
     def product(vector: NDArray[np.float64]) -> NDArray[np.float64]:

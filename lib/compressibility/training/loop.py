@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal, get_args
 
 import numpy as np
@@ -53,6 +54,7 @@ class Training:
         without = self.optimizer != "adam" or not self.momentum
         need(without, "momentum = 0 with adam", self.momentum)
         not_negative(weight_decay=self.weight_decay)
+        need(isinstance(self.l1, Real | tuple), "l1 a number or a tuple", type(self.l1).__name__)
         for one in np.atleast_1d(self.l1).tolist():
             not_negative(l1=one)
         shapes = sorted(get_args(Schedule))

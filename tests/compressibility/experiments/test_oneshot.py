@@ -297,8 +297,8 @@ def test_digits_as_on_the_sheet():
     assert random.star == pytest.approx(0.445, abs=0.05)
 
 
-def run(small, network, how=HOW, **changes):
-    return measure(small, network, how, Protocol(10, shares=(0.5,), **changes), seeds=SEEDS)
+def run(small, network, how=HOW, seeds=SEEDS, **changes):
+    return measure(small, network, how, Protocol(10, shares=(0.5,), **changes), seeds=seeds)
 
 
 def test_bad_arguments(small, network):
@@ -307,6 +307,8 @@ def test_bad_arguments(small, network):
         ({"supports": ("largest",)}, "need support 'magnitude' or 'random', got 'largest'"),
         ({"how": replace(HOW, l1=(0.1,))}, "need 2 l1, one per network"),
         ({"retraining": AGAIN, "retrained": (1.5,)}, "need 0 <= share <= 1"),
+        ({"retraining": AGAIN, "retrained": (0.5,), "seeds": (1,)}, "need 2 seeds"),
+        ({"steps": 0}, "need a whole steps >= 1, got 0"),
         ({"steps": 46}, "need 1 <= steps <= 45"),
     )
     for changes, message in rows:

@@ -185,6 +185,9 @@ test_bad_arguments = refuses(
     (lambda: epsilon(ROWS, 7, torch.Generator()), "need batch_size < 7 samples, got 7"),
     (lambda: epsilon(ROWS, 0, torch.Generator()), "need a whole batch_size >= 1"),
     (lambda: epsilon(ROWS / 0, 2, torch.Generator()), "need finite losses"),
+    (lambda: oneshot.losses(dense(), normal(2, 4), ROWS[:2].long(), "hinge"), "need loss in"),
+    (lambda: oneshot.losses(dense(), normal(2, 4), ROWS[:1].long()), r"targets \(2,\)"),
+    (lambda: oneshot.losses(dense(), normal(2, 4), normal(2), "mse"), r"targets \(2, 3\) for mse"),
     (
         partial(oneshot.losses, dense(), torch.full((2, 4), math.nan).double(), ROWS[:2].long()),
         "need finite losses",

@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 
 from compressibility.dice import dice
 from compressibility.spectrum.lanczos import Run, lanczos, quadrature, signs
-from compressibility.spectrum.operators import gauss_newton, hessian
+from compressibility.spectrum.operators import Operator, gauss_newton, hessian
 from tests.compressibility.helpers import normal, refuses
 from tests.compressibility.spectrum.cases import FEW, case_c, haar, of, perceptron, sines
 
@@ -199,12 +199,24 @@ def test_networks_against_all_eigenvalues(make):
 TEN = of(torch.linspace(1, 2, 10))
 DONE = lanczos(TEN, torch.ones(10), 4)
 
+
+@pytest.mark.parametrize("size", [1e-30, 1e-200, 1e200])
+def test_a_start_of_any_size(size):
+    """Catches a square that leaves the floats: of weights that decay has left near 0, say."""
+    single = Operator(lambda v: torch.linspace(1, 2, 10)[:, None] * v, torch.zeros(10), "positive")
+    c = torch.full((10,), size, dtype=torch.float64)
+    for operator in (TEN, single):
+        found = lanczos(operator, c, 3).spectrum()
+        assert found.mean(lambda t: t) == pytest.approx(1.5, abs=1e-6)
+
+
 test_bad_arguments = refuses(
     (lambda: lanczos(TEN, torch.ones(10), 11), "1 <= steps <= 10"),
     (lambda: lanczos(TEN, torch.ones(10), 0), "1 <= steps <= 10"),
     (lambda: lanczos(TEN, torch.zeros(10), 2), "starts != 0"),
     (lambda: lanczos(TEN, torch.ones(10, 0), 2), r"starts \(D,\)"),
-    (lambda: lanczos(TEN, torch.ones(9), 2), "of this operator"),
+    (lambda: lanczos(TEN, torch.ones(9), 2), r"starts \(D,\) or \(D, k\), D = 10, got \(9,\)"),
+    (lambda: lanczos(of(torch.linspace(2, 5, 10)), DONE, 5), "this operator, got one that differs"),
     (lambda: lanczos(TEN, torch.full((10,), torch.nan), 2), "finite starts"),
     (lambda: lanczos(TEN, DONE, 3), "at most 3 steps"),
     (lambda: lanczos(of(torch.ones(10), "signed"), DONE, 5), "of this operator"),

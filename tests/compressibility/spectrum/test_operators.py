@@ -244,6 +244,7 @@ def test_equals_curvlinops():
 
 
 MODEL, LOSS, DATA = numbers([1.0, 2.0])
+MIXING = nn.BatchNorm1d(2, track_running_stats=False).eval()
 NAN = [(torch.ones(1, 1).double(), torch.tensor([[1.0, torch.nan]]).double())]
 LATE = Operator(lambda v: v * torch.nan, torch.zeros(2).double(), "signed")
 BIG = Operator(lambda v: v, torch.zeros(operators.LARGEST_DENSE + 1), "positive")
@@ -251,6 +252,10 @@ BIG = Operator(lambda v: v, torch.zeros(operators.LARGEST_DENSE + 1), "positive"
 test_bad_arguments = refuses(
     (lambda: Objective(convolutional()[0], *convolutional()[1:]), "eval mode.*training"),
     (lambda: Objective(MODEL, LOSS, []), "at least 1 sample"),
+    (lambda: Objective(MODEL, LOSS, [(DATA[0][0][:0], DATA[0][1][:0])]), "at least 1 sample"),
+    (lambda: Objective(MODEL, LOSS, [(torch.ones(3, 1).double(), DATA[0][1])]), "as many inputs"),
+    (lambda: Objective(MODEL, lambda o, y: o - y, DATA), "a loss that is one number"),
+    (lambda: Objective(MIXING, LOSS, DATA), "BatchNorm with running statistics"),
     (lambda: Objective(MODEL, LOSS, NAN), "finite loss"),
     (lambda: Objective(MODEL, LOSS, DATA, names=("bias",)), "names among .*weight"),
     (lambda: Objective(MODEL, LOSS, DATA, names=("weight", "weight")), "each once"),

@@ -1,5 +1,7 @@
 """Tests of trace estimators, solves, and the costs along a path of prunings."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -190,10 +192,13 @@ test_bad_arguments = refuses(
     (lambda: solve(SIGNED, torch.ones(2)), "positive semi-definite.*signed"),
     (lambda: solve(FULL, normal(50), steps=3), "residual <= 1e-06 of b within 3 steps"),
     (lambda: solve(FULL, normal(50), steps=0), "a whole steps"),
+    (lambda: solve(FULL, normal(50), tolerance=math.inf), "0 < tolerance < 1, got inf"),
+    (lambda: solve(FULL, normal(50), tolerance=0.0), "0 < tolerance < 1, got 0.0"),
+    (lambda: solve(FULL, normal(50, 1)), r"b \(50,\), got \(50, 1\)"),
     (lambda: solve(FULL, normal(50).fill_(torch.nan)), "finite right"),
     (lambda: solve(of([1.0, 0.0]), torch.ones(2)), "image of H.*without curvature"),
     (lambda: path_costs(SIGNED, torch.ones(3), torch.arange(2), [1]), r"weights \(2,\)"),
-    (lambda: path_costs(SIGNED, torch.ones(2), torch.zeros(2), [1]), "an order"),
+    (lambda: path_costs(SIGNED, torch.ones(2), torch.zeros(2), [1]), "an order.*float32"),
     (lambda: path_costs(SIGNED, torch.ones(2), torch.arange(3), [1]), "an order of 0..1"),
     (lambda: path_costs(SIGNED, torch.ones(2), torch.arange(2), [3]), r"counts .* 0\.\.2"),
     (lambda: path_costs(SIGNED, torch.ones(2), torch.arange(2), [-1]), r"counts .* 0\.\.2"),

@@ -284,6 +284,7 @@ BAD = [
     ({"weight_decay": -1.0}, "need 0 <= weight_decay"),
     ({"l1": -0.1}, "need 0 <= l1 < inf, got -0.1"),
     ({"l1": (0.1, math.nan, 0.1)}, "need 0 <= l1 < inf, got nan"),
+    ({"l1": [0.1, 0.1, 0.1]}, "need l1 a number or a tuple, got list"),
     ({"l1": (0.1, 0.1)}, "need 3 l1, one per network, got 2"),
     ({"schedule": "linear"}, "need schedule in .*'linear'"),
     ({"loss": "hinge"}, "need loss in .*'hinge'"),

@@ -121,6 +121,7 @@ def points_width(points: Tensor, *, draws: int, generator: torch.Generator) -> E
     True
     """
     finite(points=points)
+    need(points.ndim == 2 and points.numel() > 0, "points (n, D)", tuple(points.shape))
     seen = points.detach().double() @ normal((points.shape[1], draws), generator)
     return mean(((seen.amax(0) - seen.amin(0)) / 2).cpu().numpy())
 

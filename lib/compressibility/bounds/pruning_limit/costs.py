@@ -95,6 +95,7 @@ def removable(costs: Tensor, allowed: float) -> Scan:
     2.0
     """
     not_negative(allowed=allowed)
+    need(costs.ndim == 1 and len(costs) > 1, "costs (D + 1,), D >= 1", tuple(costs.shape))
     need(not bool(costs.isnan().any()), "costs that are numbers", "nan")
     return Scan.over((costs <= allowed).tolist(), range(len(costs)), len(costs) - 1)
 
@@ -113,6 +114,7 @@ def isotropic_costs(diagonal: Tensor, ranking: Ranking) -> Tensor:
     It is the mean of the one-shot costs over all rotations of c in P.
     """
     finite(diagonal=diagonal)
+    need(diagonal.ndim == 1, "a diagonal (D,)", tuple(diagonal.shape))
     total = ranking.check(len(diagonal))
     trace = diagonal.double()[ranking.order].cumsum(0)
     return pad(ranking.squares[1:] * trace / torch.arange(2, 2 * total + 1, 2).to(trace), (1, 0))

@@ -173,6 +173,10 @@ test_refusals = refuses(
     (lambda: cones.ellipsoid_width(torch.zeros(3)), "semi-axis != 0"),
     (lambda: cones.ellipsoid_width(torch.ones(0)), "semi-axis != 0"),
     (lambda: cones.ellipsoid_width(torch.tensor([1.0, math.inf])), "finite semi_axes"),
+    (
+        lambda: cones.points_width(torch.ones(3), draws=9, generator=torch.Generator()),
+        r"points \(n, D\)",
+    ),
     (lambda: cones.margin(1.0, 10), "0 < eta < 1"),
     (lambda: cones.margin(0.1, 10, delta=11.0), "delta <= dimension = 10"),
     (lambda: cones.union_margin(11, 10, delta=3.0), "k <= dimension"),

@@ -250,6 +250,10 @@ test_refusals = refuses(
     (lambda: Ranking(torch.ones(3), torch.tensor([0, 0, 1])), "an order of 0..2, each once"),
     (lambda: Ranking(torch.ones(3), torch.arange(2)), "an order of 0..2, each once"),
     (lambda: removable(torch.zeros(3), math.nan), "0 <= allowed < inf"),
+    (lambda: Ranking(torch.ones(3), torch.arange(3.0)), "an order of.*float32"),
+    (lambda: removable(torch.zeros(1), 1.0), r"costs \(D \+ 1,\)"),
+    (lambda: removable(torch.zeros(2, 2), 1.0), r"costs \(D \+ 1,\)"),
+    (lambda: isotropic_costs(CHAIN.matrix, Ranking.magnitude(torch.ones(3))), "a diagonal"),
     (lambda: removable(torch.zeros(3), -1.0), "0 <= allowed < inf"),
     (lambda: removable(torch.tensor([0.0, math.nan]), 1.0), "costs that are numbers"),
     (
