@@ -42,7 +42,7 @@ MUTANTS = [
     Mutant(
         "a loss that is nan",
         OPERATORS,
-        'finite(**{"loss of the model": self.value()})',
+        'finite(**{"loss of the model": value})',
         "pass",
         f"{PRODUCTS}::test_bad_arguments",
     ),
@@ -81,8 +81,8 @@ MUTANTS = [
     Mutant(
         "the measure of all values whatever the start",
         LANCZOS,
-        "vectors = starts.reshape(len(starts), -1).T.to(operator.like)",
-        "vectors = starts.reshape(len(starts), -1).T.to(operator.like).sign()",
+        "vectors = (sizes / most).to(operator.like)",
+        "vectors = (sizes / most).to(operator.like).sign()",
         f"{STEPS}::test_started_at_the_removed_weights",
     ),
     Mutant(
