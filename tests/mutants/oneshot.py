@@ -20,7 +20,7 @@ LANCZOS = f"{STUDY}::test_all_steps_of_lanczos_are_the_dense_answer"
 PAGES = {
     LOOP: ("pruning-limit/one-shot",),
     ONESHOT: ("pruning-limit/one-shot", "together/errata-pruning-limit"),
-    MODULE: ("pruning-limit/one-shot", "together/errata-pruning-limit"),
+    MODULE: ("pruning-limit/one-shot", "pruning-limit/heuristics", "together/errata-pruning-limit"),
 }
 
 RISES = 'after - of["total"] <= allowed'
