@@ -19,7 +19,6 @@ from __future__ import annotations
 import copy
 import time
 from bisect import bisect_left
-from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -32,9 +31,10 @@ from torch.nn.functional import cross_entropy
 
 from benchmarks.kept import commands, keep, part, standardized, write_note
 from compressibility.bounds.pruning_limit import limits as bounds
-from compressibility.bounds.pruning_limit.costs import Ranking, Scan
+from compressibility.bounds.pruning_limit.costs import Ranking
 from compressibility.data.sets import Dataset
 from compressibility.dice import dice
+from compressibility.experiments.oneshot import scan
 from compressibility.metrics import accuracy
 from compressibility.models.network import mlp
 from compressibility.pruning import oneshot
@@ -142,12 +142,6 @@ def objective(model: nn.Module, x: Tensor, y: Tensor, chunk: int, l1: float = 0.
     return Objective(model, cross_entropy, list(batches), l1=l1)
 
 
-def scan(name: str, passes: list[bool], counts: list[int], D: int) -> dict[str, float]:
-    """Name what :class:`Scan` finds."""
-    found = Scan.over(passes, counts, D)
-    return {name: found.largest, f"{name}_first": found.first}
-
-
 def predicted(
     curved: Objective, rank: Ranking, allowed: float, counts: list[int], recipe: Recipe, seed: int
 ) -> tuple[dict[str, float], Tensor]:
@@ -172,14 +166,14 @@ def predicted(
     for name, rule in (("trace", bounds.removed_trace), ("orthogonal", bounds.removed_orthogonal)):
         row[name] = bounds.removed_limit(rule, rank, full, allowed)
     model = path_costs(H, w, rank.order, counts)
-    row |= scan("u2", (model <= allowed).tolist(), counts, D)
+    row |= scan("u2", model <= allowed, counts, D)
     at = sum(j <= row["star"] * D for j in counts)
     at += bisect_left(counts[at : at + 7], True, key=misses)
     return row | {"cone": [0, *counts][at] / D}, model
 
 
-def limits(path: Path, note: Path, *, network: str, l1: float, seed: int, again: int) -> None:
-    """Write the thresholds and the curves of one network, retrained for so many epochs as well."""
+def limits(path: Path, note: Path, *, network: str, l1: float, seed: int) -> None:
+    """Write the thresholds and the curves of one network."""
     recipe, (problem, files) = RECIPES[network], standardized(path)
     x, y, new, asked = (getattr(problem, name).to(DEVICE) for name in PARTS)
     how = Training(recipe.epochs, recipe.rate, BATCH, len(x), "sgd", 0.9, l1=l1, schedule="cosine")
@@ -209,27 +203,17 @@ def limits(path: Path, note: Path, *, network: str, l1: float, seed: int, again:
     curves[SCORES[:2]] -= start[:2]
     curves["model"], curves["removed"] = rises.cpu().numpy(), [j / D for j in counts]
     for name in SCORES[:2]:
-        row |= scan(f"{name}_within", (curves[name] <= allowed).tolist(), counts, D)
+        row |= scan(f"{name}_within", curves[name] <= allowed, counts, D)
     c = rank.removed(round(row["u2"] * D))
     row["slope"] = -float(gradient @ c) / allowed
     exact = objective(copy.deepcopy(model).double(), x[few].double(), y[few], chunk)
     images = [hessian(one) @ c for one in (curved, exact, whole)]
     row["rounding"] = 1e6 * float((images[0] - images[1]).norm() / images[1].norm())
     row["subset"] = float(c @ images[0]) / float(c @ images[2])
-    if again and recipe.widths:
-        at, longer = sum(j < row["star"] * D for j in counts), replace(how, epochs=again)
-        stay = oneshot.kept(rank.order, [0, *(some := counts[max(at - 4, 0) : at + 5 : 2])])
-        copies = oneshot.like(mlp(recipe.widths).to(DEVICE), rank.weights.repeat(len(stay), 1))
-        found = oneshot.retrained(copies, stay, (x, y), longer, seeds=[seed] * len(stay))
-        dense, *after = (scored(one)[1][1] - start[1] for one in oneshot.flat(found))
-        held = dict(zip([j / D for j in some], after, strict=True))
-        curves["retrained"], row["dense"] = curves.removed.map(held), dense
-        row |= scan("retrained_within", [rise <= allowed for rise in after], some, D)
-        row |= scan("control_within", [rise - dense <= allowed for rise in after], some, D)
     row |= {"minutes": minutes, "minutes_measured": (time.monotonic() - began) / 60}
     settings = {
         "dataset": problem.name, "samples": len(x), "test_samples": len(new), "batch": BATCH,
-        "momentum": 0.9, "schedule": "cosine", "dtype": "float32", "retraining_epochs": again,
+        "momentum": 0.9, "schedule": "cosine", "dtype": "float32",
         "threads": torch.get_num_threads(), **recipe._asdict(),
     }  # fmt: skip
     about: dict[str, Any] = {"settings": settings, "files": files, "chapter": CHAPTER}
@@ -245,7 +229,6 @@ if __name__ == "__main__":
     told("--network", choices=[*RECIPES], required=True)
     told("--l1", type=float, required=True)
     told("--seed", type=int, default=0)
-    told("--again", type=int, default=0, help="epochs of retraining")
     chosen = vars(parser.parse_args())
     sample = partial(part, samples=SAMPLES, tests=TESTS)
     {"part": sample, "limits": limits, "keep": keep}[chosen.pop("command")](**chosen)

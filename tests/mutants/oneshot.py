@@ -56,8 +56,8 @@ MUTANTS = [
     Mutant(
         "cross-entropy for the total",
         MODULE,
-        '_scan("total_within", rises[:, 1]',
-        '_scan("total_within", rises[:, 0]',
+        'scan("total_within", rises[:, 1]',
+        'scan("total_within", rises[:, 0]',
         MEASURED,
     ),
     Mutant(
@@ -89,8 +89,8 @@ MUTANTS = [
     Mutant(
         "the largest for the first",
         MODULE,
-        '_first": scan.first',
-        '_first": scan.largest',
+        '_first": found.first',
+        '_first": found.largest',
         MEASURED,
     ),
     Mutant(

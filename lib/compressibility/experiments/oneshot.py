@@ -98,13 +98,13 @@ def measure(
             frame = pd.DataFrame(rises.numpy(), columns=SCORES)
             frame["removed"], frame["model"] = [j / D for j in counts], model.cpu().numpy()
             curves.append(frame.assign(network=e, support=support, l1=l1))
-            row |= _scan("cross_entropy_within", rises[:, 0] <= allowed, counts, D)
-            row |= _scan("total_within", rises[:, 1] <= allowed, counts, D)
+            row |= scan("cross_entropy_within", rises[:, 0] <= allowed, counts, D)
+            row |= scan("total_within", rises[:, 1] <= allowed, counts, D)
             if protocol.retraining:
                 total = again[again.network == e].set_index("support").total
                 after, dense = torch.tensor(total[[support]].to_numpy()), total["dense"]
-                row |= _scan("retrained_within", after - of["total"] <= allowed, some, D)
-                row |= _scan("control_within", after - dense <= allowed, some, D)
+                row |= scan("retrained_within", after - of["total"] <= allowed, some, D)
+                row |= scan("control_within", after - dense <= allowed, some, D)
             row["slope"] = -float(gradient @ rank.removed(round(row["u2"] * D))) / allowed
             rows.append({**of, "support": support, **row})
     return Result(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), again)
@@ -143,7 +143,7 @@ def predicted(
             row["obs"] = costs.removable(exact, epsilon).largest
         cone = limits.removed_cone(along, rank, spectrum, epsilon, counts)
         model = path_costs(fast, rank.weights, rank.order, counts)
-        row |= _scan("u2", model <= epsilon, counts, len(rank.weights))
+        row |= scan("u2", model <= epsilon, counts, len(rank.weights))
         found.append((row | {"cone": cone.largest, "cone_first": cone.first}, model))
     return found
 
@@ -210,6 +210,7 @@ def _counts(shares: Sequence[Share], total: int) -> list[int]:
     return sorted({kept_count(share, total) for share in shares})
 
 
-def _scan(name: str, passes: Tensor, counts: list[int], total: int) -> dict[str, float]:
-    scan = Scan.over(passes.tolist(), counts, total)
-    return {name: scan.largest, f"{name}_first": scan.first}
+def scan(name: str, passes: Tensor | pd.Series, counts: list[int], total: int) -> dict[str, float]:
+    """Return the two entries of a table for what passes at these counts of removed weights."""
+    found = Scan.over(passes.tolist(), counts, total)
+    return {name: found.largest, f"{name}_first": found.first}
