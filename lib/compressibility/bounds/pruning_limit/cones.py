@@ -28,7 +28,7 @@ from compressibility.estimates import Estimate, mean
 class Cone:
     r"""A closed convex cone of :math:`\mathbb{R}^D`, by two numbers; the polar one has D - δ.
 
-    .. math:: .341 \le \delta - w^2 \le 1
+    .. math:: \tfrac12 - \tfrac1{2\pi} \le \delta - w^2 \le 1
 
     Ours on the left, where [A] has 0; a line has :math:`1 - 2/\pi`.
     """
