@@ -20,6 +20,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import CodeType
@@ -42,7 +43,7 @@ def source_of(mutant: Mutant) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def broken(mutant: Mutant) -> str | None:
+def _broken(mutant: Mutant) -> str | None:
     """Why this is no mutant, if it is none."""
     path = source_of(mutant)
     if not path.is_file():
@@ -51,6 +52,13 @@ def broken(mutant: Mutant) -> str | None:
     if times != 1:
         return f"need {mutant.old!r} once in {mutant.module}, found it {times} times"
     return None if mutant.old != mutant.new else "old and new are the same"
+
+
+def broken(mutants: Sequence[Mutant]) -> dict[str, str]:
+    """Which of these, by name, are no mutants of their own, and why."""
+    names = Counter(mutant.name for mutant in mutants)
+    wrong = {mutant.name: what for mutant in mutants if (what := _broken(mutant))}
+    return wrong | {name: "two mutants of this name" for name in names if names[name] > 1}
 
 
 class _Text(importlib.machinery.SourceFileLoader):
@@ -121,10 +129,8 @@ def outcomes(
 def run(mutants: Sequence[Mutant]) -> int:
     """Run all mutants; print what survives and what is broken; 0 if every mutant was killed."""
     began = time.monotonic()
-    wrong = {mutant.name: what for mutant in mutants if (what := broken(mutant))}
+    wrong = broken(mutants)
     good = [mutant for mutant in mutants if mutant.name not in wrong]
-    names = [mutant.name for mutant in mutants]
-    wrong |= {name: "two mutants of this name" for name in names if names.count(name) > 1}
     if good and run_tests(*dict.fromkeys(mutant.test for mutant in good)) != 0:
         print("the tests do not pass without mutants")
         return 1

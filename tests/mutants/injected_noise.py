@@ -270,7 +270,7 @@ TABLE = (
         SHARES,
     ),
     (
-        "norms for squares",
+        "norms for squares of errors",
         CERTIFICATES,
         "one.square().sum(-1), error",
         "one.norm(dim=-1), error",
@@ -291,7 +291,7 @@ TABLE = (
         GAUSS,
     ),
     (
-        "a conditional mean",
+        "a conditional mean of the bulk",
         CERTIFICATES,
         "kterm.bulk(alpha, kept, lost)",
         "kterm.bulk(alpha, kept, lost) / (1 - kept)",

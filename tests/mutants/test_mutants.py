@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutants import Mutant
+from tests.mutants.__main__ import broken, gather
 
 ROOT = Path(__file__).parents[2]
 TEST = "tests/studies/page/test_numbers.py::test_counts_are_grouped"
@@ -49,6 +50,11 @@ def run(folder: Path, *mutants: Mutant, how: tuple[str, ...] = ()) -> tuple[int,
         text=True,
     )
     return done.returncode, done.stdout.splitlines()
+
+
+def test_every_mutant_of_the_lists_is_one() -> None:
+    """A text that has moved on, or two faults of one name, told only after all mutants have run."""
+    assert broken([mutant for mutants in gather(()).values() for mutant in mutants]) == {}
 
 
 @pytest.mark.slow
