@@ -21,6 +21,7 @@ FLOORS = (
     ("audit",),
     ("experiments",),
     ("figures",),
+    ("__main__",),
 )
 DIRECTIONS = " <- ".join(", ".join(floor) for floor in FLOORS)
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}

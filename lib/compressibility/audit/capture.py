@@ -1,0 +1,130 @@
+r"""What the matrices of a module are multiplied by: inputs X (N, n), a row per product.
+
+:math:`XW^\top` is what a layer adds its bias to. Rows are what runs along the last axis of a linear
+layer's input; the patch under the kernel at each output of a convolution, padding included; of a
+recurrent layer :math:`x_t`, with :math:`h_t` of the layer below, or :math:`h_{t-1}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+from torch.nn.utils.rnn import PackedSequence, unpack_sequence
+
+from compressibility.audit.sites import Site, sites, still
+from compressibility.checks import finite, need, whole
+from compressibility.dice import uniforms
+
+__all__ = ["Site", "capture", "sites"]
+
+
+def capture(
+    module: nn.Module,
+    batches: Iterable[Any],
+    sites: Sequence[Site],
+    *,
+    generator: torch.Generator,
+    cap: int = 2**30,
+    most: int = 2**14,
+    call: Callable[[nn.Module, Any], object] = nn.Module.__call__,
+) -> dict[Site, Tensor]:
+    """Return inputs (N, n) of sites, in the order that they came in, on the CPU.
+
+    Uniform samples of all rows, without replacement: ``most`` a site, ``cap`` bytes in all; float64
+    where the module's are, else float32. The module runs in eval mode, without gradients. A site
+    that it never runs is left out.
+    """
+    whole(cap=cap, most=most)
+    sizes = {s.name: s.columns * s.groups * max(4, s.dtype.itemsize) for s in sites}
+    seed, left = int(torch.randint(2**62, (), generator=generator)), cap
+    samples = dict[str, _Sample]()
+    for name in sorted(sizes, key=sizes.__getitem__):  # what small ones leave is for the others
+        room = min(most, left // (len(sizes) - len(samples)) // sizes[name])
+        need(room > 0, f"a cap with room for one row of {name}, {sizes[name]} bytes", cap)
+        left -= room * sizes[name]
+        samples[name] = _Sample(room, torch.Generator().manual_seed(seed))
+    wanted = {use: samples[site.name] for site in sites for use in site.uses}
+
+    def see(owner: nn.Module, args: Any, named: Any) -> None:
+        for leaf, rows, axes in _products(owner, *args, **named):
+            if (owner, leaf) in wanted:
+                wanted[owner, leaf].offer(rows, axes)
+
+    with still(module), ExitStack() as hooks:
+        for owner in dict.fromkeys(owner for owner, _ in wanted):
+            hooks.callback(owner.register_forward_pre_hook(see, with_kwargs=True).remove)
+        for batch in batches:
+            call(module, batch)
+    seen = {name: sample.rows for name, sample in samples.items() if len(sample.keys)}
+    finite(**{f"inputs of {name}": rows for name, rows in seen.items()})
+    return {s: seen[s.name].chunk(s.groups, 1)[s.group] for s in sites if s.name in seen}
+
+
+class _Sample:
+    """A uniform sample of all rows offered: those of the smallest random keys, in their order."""
+
+    def __init__(self, room: int, generator: torch.Generator) -> None:
+        self.room, self.generator = room, generator
+        self.keys, self.rows = torch.empty(0, dtype=torch.float64), torch.empty(0)
+
+    def offer(self, rows: Tensor, axes: int) -> None:
+        """Take some of rows, one at each place along the first axes; only those are copied."""
+        keys = torch.cat([self.keys, uniforms((rows.shape[:axes].numel(),), self.generator)])
+        kept = keys.topk(min(self.room, len(keys)), largest=False).indices.sort().values
+        old, new = kept[kept < len(self.keys)], kept[kept >= len(self.keys)] - len(self.keys)
+        taken = rows[torch.unravel_index(new.to(rows.device), rows.shape[:axes])].flatten(1).cpu()
+        taken = taken if taken.dtype == torch.float64 else taken.float()
+        self.rows = torch.cat([self.rows[old], taken]) if len(self.keys) else taken
+        self.keys = keys[kept]
+
+
+def _products(
+    owner: nn.Module,
+    input: Any,  # noqa: A002
+    hx: Any = None,
+) -> Iterator[tuple[str, Tensor, int]]:
+    """Yield each matrix's attribute and its rows, one at each place along so many axes."""
+    if isinstance(owner, nn.RNNBase):
+        yield from _steps(owner, input, () if hx is None else hx if owner.mode == "LSTM" else (hx,))
+    elif isinstance(owner, _ConvNd):
+        axes = len(owner.kernel_size)
+        x = input if input.ndim == axes + 2 else input[None]
+        mode = "constant" if owner.padding_mode == "zeros" else owner.padding_mode
+        x = nn.functional.pad(x, owner._reversed_padding_repeated_twice, mode=mode)
+        for axis in range(axes):  # a view: (B, C, outputs …, kernel …)
+            size, step, gap = owner.kernel_size[axis], owner.stride[axis], owner.dilation[axis]
+            x = x.unfold(2 + axis, gap * (size - 1) + 1, step)[..., ::gap]
+        yield "weight", x.movedim(1, 1 + axes), 1 + axes
+    else:
+        x = input if input.ndim > 1 else input[None]
+        yield "weight", x, x.ndim - 1
+
+
+def _steps(net: nn.RNNBase, x: Any, states: Any) -> Iterator[tuple[str, Tensor, int]]:
+    """Run a recurrent network layer after layer; its rows are at (T, B)."""
+    if isinstance(x, PackedSequence):  # one by one: they are of different lengths
+        for at, alone in enumerate(unpack_sequence(x)):
+            yield from _steps(net, alone, [state[:, at] for state in states])
+        return
+    if x.ndim == 2:
+        x, states = x[:, None], [state[:, None] for state in states]
+    elif net.batch_first:
+        x = x.transpose(0, 1)
+    lstm, ways, run = net.mode == "LSTM", 1 + net.bidirectional, getattr(torch, net.mode.lower())
+    zeros = x.new_zeros(ways * net.num_layers, x.shape[1], net.hidden_size)
+    for layer in range(net.num_layers):
+        outputs = []
+        for way in range(ways):
+            at, seen = layer * ways + way, x.flip(0) if way else x
+            begin = [state[at : at + 1] for state in states or (zeros, zeros)[: 1 + lstm]]
+            one = net.all_weights[at], net.bias, 1, 0.0, False, False, False  # layer, way
+            out = run(seen, begin if lstm else begin[0], *one)[0]
+            yield net._all_weights[at][0], seen, 2
+            yield net._all_weights[at][1], torch.cat([begin[0], out[:-1]]), 2
+            outputs.append(out.flip(0) if way else out)
+        x = torch.cat(outputs, -1)

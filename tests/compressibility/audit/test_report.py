@@ -1,0 +1,441 @@
+"""Tests of the audit: its numbers against a few lines of NumPy, and what would be distrusted."""
+
+from __future__ import annotations
+
+import json
+import re
+from fractions import Fraction
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.nn import functional
+
+from compressibility.audit.findings import mend
+from compressibility.audit.measured import KINDS, Cutter, Inputs, Judge, largest
+from compressibility.audit.page import mark, page, percent
+from compressibility.audit.promised import promise
+from compressibility.audit.report import audit, audit_weights
+from tests.compressibility.helpers import normal, refuses
+
+
+def network(widths=(64, 48, 32, 10)):
+    torch.manual_seed(0)
+    layers = [nn.Linear(a, b) for a, b in pairwise(widths)]
+    return nn.Sequential(*(part for one in layers for part in (one, nn.ReLU())))[:-1]
+
+
+def accuracy(module, batches):
+    hits = sum(int((module(x).argmax(1) == y).sum()) for x, y in batches)
+    return hits / sum(len(y) for _, y in batches)
+
+
+@cache
+def digits():
+    """A network that was trained, and batches in a random order."""
+    x, y = load_digits(return_X_y=True)
+    x, y = torch.tensor(x / 16).float(), torch.tensor(y)
+    net = network()
+    steps = torch.optim.Adam(net.parameters(), 3e-3)
+    with torch.enable_grad():
+        for _ in range(12):
+            for i in torch.randperm(1797).split(64):
+                steps.zero_grad()
+                functional.cross_entropy(net(x[i]), y[i]).backward()
+                steps.step()
+    order = torch.randperm(1797, generator=torch.Generator().manual_seed(1))
+    return net, [(x[i], y[i]) for i in order.split(64)]
+
+
+@cache
+def audited():
+    net, batches = digits()
+    return audit(net, batches, metric=accuracy, loss=functional.cross_entropy)
+
+
+def seen_by(net, batches, at):
+    return net[:at](torch.cat([x for x, _ in batches])).detach().double().numpy()
+
+
+@pytest.mark.parametrize("at", [0, 2, 4])
+def test_held_out_errors_of_three_layers_in_a_few_lines(at) -> None:
+    """Catches cuts chosen or judged on the wrong half, S for C, new inputs' bias, a power unit."""
+    (net, batches), rows = digits(), {row["name"]: row for row in audited().layers}
+    old, new = seen_by(net, batches[::2], at), seen_by(net, batches[1::2], at)
+    w, found = net[at].weight.detach().double().numpy(), rows[f"{at}.weight"]["methods"]
+    unit = (new @ w.T).var(0).sum()
+    scores = {"magnitude": abs(w), "Wanda": abs(w) * np.sqrt((old**2).mean(0))}
+    scores["std + mean"] = abs(w) * old.std(0)
+    for method, score in scores.items():
+        gone = round(found[method]["removed"] * w.shape[1])
+
+        def error(gone, x, score=score, method=method):
+            hole = np.where(score.argsort(1).argsort(1) < gone, w, 0)
+            shift = hole @ old.mean(0) if method == "std + mean" else 0
+            return ((x @ hole.T - shift) ** 2).sum(1).mean()
+
+        assert error(gone, new) / unit == pytest.approx(found[method]["held_out"], rel=1e-4)
+        assert error(gone, old) / (old @ w.T).var(0).sum() == pytest.approx(
+            found[method]["calibration"], rel=1e-4
+        )
+        assert error(gone, new) / unit <= 0.01 < error(gone + 1, new) / unit
+    power = ((new @ w.T) ** 2).sum(1).mean() / unit
+    assert rows[f"{at}.weight"]["power_ratio"] == pytest.approx(power, rel=1e-4)
+
+
+def test_dice_ranks_columns_and_readjusting_by_their_definitions() -> None:
+    """Catches a price on the wrong inputs, axes of the power, columns by norm, no intercept."""
+    mix = torch.eye(6).double() + 0.4
+    scale = torch.linspace(4, 1, 6).double()
+    old, new = ((normal(60 - 10 * k, 6, seed=k).relu() @ mix + 1) * scale for k in range(2))
+    w = normal(5, 6, seed=3)
+    cutter, judge = Cutter(w, Inputs(old)), Judge(w, Inputs(new))
+    unit = (new @ w.mT).var(0, correction=0).sum()
+
+    dice = cutter.cut("dice", 2)
+    assert float(dice.touched.double().mean()) * (1 - dice.keep) == pytest.approx(2 / 6)
+    price = (w.square() * new.square().mean(0))[dice.touched].sum() * (1 / dice.keep - 1)
+    assert judge.error(dice)[0] == pytest.approx(float(price / unit))
+
+    ranks = cutter.cut("ranks", 2)
+    assert torch.linalg.matrix_rank(ranks.weight) == 3
+    own = Judge(w, Inputs(old)).error(ranks)[0]
+    spectrum = torch.linalg.svdvals((old - old.mean(0)) @ w.mT).square()
+    assert own == pytest.approx(float(spectrum[3:].sum() / spectrum.sum()))
+    assert cutter.saved("ranks", 2) == 0
+    assert cutter.saved("ranks", 4) == 1 - Fraction(11, 30)
+
+    columns = cutter.cut("columns", 1).touched
+    assert columns.all(0).sum() == 1
+    assert int(columns.all(0).int().argmax()) == int((w.norm(dim=0) * old.std(0)).argmin())
+    assert int((w.norm(dim=0) * old.std(0)).argmin()) != int(w.norm(dim=0).argmin())
+
+    made = cutter.cut("readjusted", 2)
+    row, gone = 0, made.touched[0]
+    design = np.column_stack([old[:, ~gone].numpy(), np.ones(len(old))])
+    fit = np.linalg.lstsq(design, (old @ w[row]).numpy(), rcond=None)[0]
+    assert made.weight[row][~gone].numpy() == pytest.approx(fit[:-1], rel=0.1)  # damped
+    assert not torch.equal(made.weight, w.masked_fill(made.touched, 0.0))
+    assert judge.error(made)[0] < judge.error(cutter.cut("std + mean", 2))[0]
+
+
+def test_readjusting_wants_samples() -> None:
+    """Catches the in-sample R² of few samples, by which noise is explained: the mask is honest."""
+    w, few = normal(4, 30, seed=4), Inputs(normal(38, 30, seed=5))
+    cutter = Cutter(w, few)
+    assert cutter.why_not_readjusted is None
+    plain, made = (cutter.cut(name, 10) for name in ("std + mean", "readjusted"))
+    assert torch.equal(plain.weight, made.weight)
+    assert "30 samples" in str(Cutter(w, Inputs(normal(30, 30))).why_not_readjusted)
+
+
+def test_float32_layers_of_many_inputs_are_summed_in_blocks() -> None:
+    """Catches blocks of columns that do not belong to each other, or are left out."""
+    x, w = normal(20, 1100, seed=6).float() + 3, normal(3, 1100, seed=7)
+    seen = Inputs(x)
+    assert torch.allclose(seen.outputs(w), x.double() @ w.mT, atol=1e-4)
+    assert torch.allclose(seen.variance, x.double().var(0, correction=0))
+    assert torch.equal(seen.mean, x.double().mean(0))
+
+
+def test_the_largest_share_is_before_the_first_failure() -> None:
+    """Catches a share beyond a failing one where errors cancel, and ends in the wrong order."""
+    x = normal(400, 1, seed=8) @ torch.ones(1, 10).double() + 0.01 * normal(400, 10, seed=9)
+    w = torch.tensor([[1.0, 1.01, 1.02, 1.03, 1.04, -1.05, -1.06, -1.07, -1.08, 9.0]]).double()
+    cutter, judge = Cutter(w, Inputs(x)), Judge(w, Inputs(x))
+    (low, found, high), errors = largest(cutter, judge, "magnitude", 0.05)
+    assert errors[found] <= 0.05 < judge.error(cutter.cut("magnitude", found + 1))[0]
+    assert low <= found <= high
+    assert found == 2
+    assert judge.error(cutter.cut("magnitude", 9))[0] < 0.05  # what a search from above would say
+
+
+@torch.no_grad()
+def test_a_loaded_module_gives_the_reported_numbers(tmp_path) -> None:
+    """Catches biases that are not saved, a mask of another cut, a mean mended on dense inputs."""
+    (net, batches), report = digits(), audited()
+    report.save(tmp_path / "cut.safetensors")
+    cut = mend(network(), tmp_path / "cut.safetensors")  # all weights and biases are in it
+    assert accuracy(cut, batches[1::2]) == report.network["metric"]["together"]
+    x = torch.cat([x for x, _ in batches[1::2]])
+    gap, dense = (cut(x) - net(x)).double(), net(x).double()
+    error = float(gap.square().sum(1).mean() / dense.var(0, correction=0).sum())
+    assert error == pytest.approx(report.network["outputs"]["error"], rel=1e-4)
+    zeros = sum(int((layer.weight == 0).sum()) for layer in cut[::2])
+    assert zeros / report.network["covered"] == pytest.approx(report.network["removed"])
+    removed = report.tensors["2.weight.removed"]
+    assert bool((cut[2].weight[removed] == 0).all())
+
+
+@torch.no_grad()
+def test_all_together_means_are_mended_on_what_is_fed() -> None:
+    """Catches biases of the dense network's inputs: after each cut layer the mean is as before."""
+    torch.manual_seed(5)
+    net = nn.Sequential(nn.Linear(20, 15), nn.ReLU(), nn.Linear(15, 4)).double()
+    x = normal(600, 20, seed=20) + 1
+    report = audit(net, x.split(100), budget=0.2)
+    cut = nn.Sequential(nn.Linear(20, 15), nn.ReLU(), nn.Linear(15, 4)).double()
+    cut.load_state_dict({k: v for k, v in report.tensors.items() if "removed" not in k})
+    fed = cut[:2](torch.cat(x.split(100)[::2]))  # what the second layer is fed, cut and dense
+    assert torch.allclose(cut[2](fed).mean(0), net[2](fed).mean(0))
+
+
+@torch.no_grad()
+def test_a_layer_without_a_bias_gets_one(tmp_path) -> None:
+    """Catches a mended mean that is lost with load_state_dict."""
+    net = nn.Sequential(nn.Linear(12, 8, bias=False), nn.ReLU(), nn.Linear(8, 3)).double()
+    x = normal(400, 12, seed=10) + 2
+    report = audit(net, x.split(50), budget=0.05)
+    report.save(tmp_path / "cut.safetensors")
+    assert net[0].bias is None
+    again = nn.Sequential(nn.Linear(12, 8, bias=False), nn.ReLU(), nn.Linear(8, 3)).double()
+    mend(again, tmp_path / "cut.safetensors")
+    assert again[0].bias is not None
+    new = torch.cat(x.split(50)[1::2])
+    error = (again(new) - net(new)).square().sum(1).mean() / net(new).var(0, correction=0).sum()
+    assert float(error) == pytest.approx(report.network["outputs"]["error"])
+
+
+def test_the_module_is_left_as_it_was() -> None:
+    """Catches weights that stay cut, hooks, or a network that is switched out of training."""
+    net = nn.Sequential(nn.Linear(8, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 2)).train()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    report = audit(net, normal(80, 8).float().split(20))
+    assert net.training
+    assert net[1].training
+    assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
+    assert not net[0]._forward_pre_hooks
+    assert len(report.layers) == 2
+
+
+def test_no_layer_is_skipped_silently() -> None:
+    """Catches a tensor without a row: an embedding, one never run, a constant layer, a buffer."""
+
+    class Odd(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.words, self.used, self.idle = nn.Embedding(5, 4), nn.Linear(4, 4), nn.Linear(4, 2)
+            self.flat = nn.Linear(4, 4)
+            nn.init.zeros_(self.flat.weight)
+
+        def forward(self, x):
+            return self.used(self.words(x)) + self.flat(self.words(x))
+
+    torch.manual_seed(3)
+    report = audit(Odd(), torch.arange(40).remainder(5).view(20, 2).split(5))
+    told = {row["tensor"] for row in report.layers} | {row["name"] for row in report.skipped}
+    assert told == set(Odd().state_dict())
+    why = {row["name"]: row["why"] for row in report.skipped}
+    assert "embedding" in why["words.weight"]
+    assert "never" in why["idle.weight"]
+    assert "do not vary" in why["flat.weight"]
+    shown = page(report)
+    assert all(name in shown for name in told)
+
+
+def test_no_hidden_winner_and_no_number_without_its_held_out_twin() -> None:
+    """Catches a best method whose rivals are not shown, and errors of calibration inputs alone."""
+    for row in audited().layers:
+        assert set(row["methods"]) == set(KINDS)
+        assert row["recommended"] in ("std + mean", "readjusted")
+        for method, found in row["methods"].items():
+            assert found["kind"] == KINDS[method]
+            assert found["why_not"] or {"held_out", "calibration"} <= set(found)
+            if not found["why_not"]:
+                assert found["held_out"] <= 0.01
+                assert found["removed_low"] <= found["removed"] <= found["removed_high"]
+    kinds = {KINDS[name] for name in ("dice", "Wanda", "std + mean", "readjusted")}
+    assert len(kinds) == 4
+    shown = page(audited())
+    assert all(kind in shown for kind in kinds)
+
+
+def test_an_empty_bound_is_never_green() -> None:
+    """Catches V >= 1 called safe, and a promise to a network that no theorem speaks of."""
+    found = audited().network["promise"]
+    assert found["v_half"] >= 1
+    assert found["says"].startswith("empty")
+    assert not found["green"]
+    shown = re.search(r'<p class="(\w+)">(.) Theorems', page(audited()))
+    assert shown
+    assert shown.groups() == ("stop", "■")
+    conv = nn.Sequential(nn.Conv1d(1, 2, 3))
+    said = promise(conv, [torch.ones(2, 3)], torch.ones(2, 1, 5), torch.ones(2, 2), 0.01)
+    assert said["v_half"] is None
+    assert "not given" in said["says"]
+    tight = nn.Sequential(nn.Linear(4, 4))  # a bias: V < 1 and not what the theorems speak of
+    x = torch.cat([torch.eye(4), -torch.eye(4)]).double()
+    said = promise(tight, [torch.eye(4).double()], x, x, 0.01)
+    assert said["v_half"] < 1
+    assert not said["green"]
+
+
+def test_v_and_xi_of_a_known_network() -> None:
+    """Catches V over the power, or without c1: W = 2 on signs ±1, variance 4, m = 1."""
+    net = nn.Sequential(nn.Linear(1, 1, bias=False)).double()
+    x = torch.tensor([[1.0], [-1.0]]).double()
+    said = promise(net, [2 * torch.ones(1, 1).double()], x, 2 * x, 0.1)
+    assert said["v_half"] == pytest.approx(0.75)
+    assert said["xi"] * (1 + said["xi"]) == pytest.approx(0.1)
+
+
+def test_thirty_more_samples_do_not_change_the_verdict() -> None:
+    """Catches a share without an interval that covers what a few more inputs would say."""
+    net, batches = digits()
+    x, y = (torch.cat(parts) for parts in zip(*batches, strict=True))
+
+    def said(n):  # as many for calibration, n held out
+        report = audit(net, [(x[:600], y[:600]), (x[600 : 600 + n], y[600 : 600 + n])])
+        return {row["name"]: row["methods"]["std + mean"] for row in report.layers}
+
+    few, more = said(120), said(150)
+    for name, one in few.items():
+        assert one["removed_low"] <= more[name]["removed"] <= one["removed_high"]
+        assert one["removed_low"] < one["removed_high"]
+
+
+def test_warnings() -> None:
+    """Catches few samples, a flattering power and a gap to calibration that nobody is told of."""
+    net = nn.Sequential(nn.Linear(40, 5)).double()
+    x = normal(60, 40, seed=11) + 5
+    (row,) = audit(net, x.split(30), budget=0.05).layers
+    said = " ".join(row["warnings"])
+    assert "30 calibration rows for 40 inputs" in said
+    assert "power" in said
+    (calm,) = audit(net, normal(4000, 40, seed=12).split(2000), budget=0.05).layers
+    assert calm["warnings"] == []
+    other = torch.linspace(3, 0.3, 40).double()  # what hardly varied now varies most
+    shifted = [normal(200, 40, seed=13) * other.flip(0), normal(200, 40, seed=14) * other]
+    (row,) = audit(net, shifted, budget=0.05).layers
+    assert "differ" in " ".join(row["warnings"])
+    assert mark(row) == "look"
+    assert mark(calm) == "good"
+
+
+def test_the_first_sentence_and_the_metric_first() -> None:
+    """Catches counts, shares or inputs that are not those of the rows; a metric named later."""
+    report, (_, batches) = audited(), digits()
+    weights = sum(row["weights"] for row in report.layers)
+    assert weights == 64 * 48 + 48 * 32 + 32 * 10
+    assert report.sentence.startswith("Your metric")
+    assert f"of {weights:,} weights in 3 layers".replace(",", "\u202f") in report.sentence
+    inputs = sum(len(y) for _, y in batches[1::2])
+    assert f"measured on {inputs} new inputs" in report.sentence
+    metric = report.network["metric"]
+    assert metric["dense"] == accuracy(digits()[0], batches[1::2])
+    assert set(metric["alone"]) == {row["name"] for row in report.layers}
+    parts = [r["methods"][r["recommended"]]["removed"] * r["weights"] for r in report.layers]
+    assert report.network["removed"] == pytest.approx(sum(parts) / weights)
+
+
+@torch.no_grad()
+def test_curvature_of_a_loss() -> None:
+    """Catches ε of one batch, a path that is not by size, or U2 of other counts."""
+    found = audited().network["curvature"]
+    assert 0 < found["u2"] < 1
+    assert 0 < found["star"] < 1
+    assert found["epsilon"] > 0
+    (net, batches), share = digits(), 0.5
+    calibration = batches[::2]
+    flat = torch.cat([net[at].weight.detach().flatten() for at in (0, 2, 4)])
+    least = flat.abs().sort().values[round(share * len(flat)) - 1]
+    cut = network()
+    cut.load_state_dict(net.state_dict())
+    for at in (0, 2, 4):
+        cut[at].weight.data[cut[at].weight.abs() <= least] = 0
+    total = sum(len(y) for _, y in calibration)
+    loss = [
+        sum(float(functional.cross_entropy(m(x), y)) * len(y) for x, y in calibration) / total
+        for m in (net, cut)
+    ]
+    rise = dict(map(tuple, found["curve"]))[share]
+    assert rise == pytest.approx(loss[1] - loss[0], abs=1e-5)
+
+
+def test_json_is_strict_and_complete() -> None:
+    """Catches NaN, which is no JSON, and fields that the schema does not name."""
+    report = audited()
+    data = json.loads(report.json(), parse_constant=lambda text: pytest.fail(text))
+    documented = type(report).__doc__ or ""
+    assert all(f"``{field}" in documented for field in data)
+    for row in data["layers"]:
+        assert all(f"``{key}``" in documented or f"…{'.'}{key}" in documented for key in row)
+    frame = report.frame
+    assert set(frame[frame.method.notna()].layer) == {"0.weight", "2.weight", "4.weight"}
+    assert frame[frame.method.isna()].why_not.notna().all()
+
+
+def test_interrupted_it_keeps_what_is_done() -> None:
+    """Catches a Ctrl-C that loses the rows before it, or a part that looks like a whole."""
+    net, batches = digits()
+
+    def stop(_, what):
+        if what == "2.weight":
+            raise KeyboardInterrupt
+
+    report = audit(net, batches, progress=stop)
+    assert report.partial
+    assert [row["name"] for row in report.layers] == ["0.weight"]
+    assert {row["name"]: row["why"] for row in report.skipped}["4.weight"] == "interrupted before"
+    assert "nterrupted" in report.sentence
+    assert "Interrupted" in page(report)
+
+
+def test_without_inputs_no_error_is_claimed() -> None:
+    """Catches a share of the norm that is sold as a share that may go."""
+
+    class Entry:
+        def __init__(self, tensor, why_not=None):
+            self.values, self.why_not, self.shape = tensor, why_not, tensor.shape
+            self.dtype = str(tensor.dtype).removeprefix("torch.")
+
+        def tensor(self, dtype):
+            return self.values.to(dtype)
+
+    heavy = normal(60, 50, seed=15) / normal(60, 50, seed=16)
+    file = {"w": Entry(normal(40, 50, seed=17)), "cauchy": Entry(heavy.half().float().bfloat16())}
+    file["b"] = Entry(torch.ones(4), "one axis: a bias or a scale")
+    report = audit_weights(file)
+    assert "no error can be known" in report.sentence
+    assert "can go" not in report.sentence
+    light, tail = (row["weight"] for row in report.layers)
+    assert light["tail"].startswith("light")
+    assert tail["tail"].startswith("heavy")
+    assert tail["norm_removed"] > 2 * tail["norm_removed_gaussian"]
+    assert light["norm_removed"] == pytest.approx(light["norm_removed_gaussian"], abs=0.03)
+    values = torch.linalg.svdvals(normal(40, 50, seed=17))
+    assert light["operator_norm"] == pytest.approx(float(values[0]))
+    assert light["stable_rank"] == pytest.approx(float((values / values[0]).square().sum()))
+    assert report.layers[1]["note"] == "upcast from bfloat16"
+    shown = page(report)
+    assert "one axis" in shown
+    assert mark(report.layers[0]) == "stop"
+
+
+def test_the_page_stands_alone_and_speaks_in_shapes() -> None:
+    """Catches a page that asks another host, colors alone, or a name that is run as HTML."""
+    net = nn.Sequential()
+    net.add_module("<b>", nn.Linear(6, 3))
+    shown = page(audit(net, normal(60, 6).float().split(20)))
+    assert "&lt;b&gt;" in shown
+    assert "<b>.weight" not in shown
+    whole = page(audited())
+    assert not re.search(r"""(src|href)=["']?(http|//)|@import|url\(http""", whole)
+    assert whole.count("<svg") == 1
+    assert whole.count('<table class="main"') == 1
+    assert {"●", "▲", "■"} <= set(whole)
+    assert "prefers-color-scheme: dark" in whole
+    assert "<details" in whole
+    assert percent(0.0) != percent(0.00001)
+
+
+test_refusals = refuses(
+    (lambda: audit(nn.Linear(3, 2), [torch.ones(4, 3)]), "2 batches"),
+    (lambda: audit(nn.Linear(3, 2), torch.ones(4, 3).split(2), budget=1), "0 < budget < 1"),
+    (lambda: audit_weights({}).save("cut.safetensors"), "an audit with inputs"),
+    (lambda: Inputs(torch.ones(1, 3)), "N >= 2"),
+)
