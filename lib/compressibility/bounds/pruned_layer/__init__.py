@@ -1,0 +1,1 @@
+"""A pruned layer: dice, masks and mixtures (``mixtures``); samples; promises to the network."""

@@ -1,0 +1,1 @@
+"""Tests of what pruning one layer costs, and promises."""
