@@ -106,10 +106,11 @@ MUTANTS = [
         (
             "Wanda sorts the layer",
             YARDS,
-            "masks.cheapest(paid, share)",
-            'masks.cheapest(paid, share, by="layer")',
+            'by="row" if',
+            'by="layer" if',
             LITERAL,
         ),
+        ("prices sort rows", YARDS, 'else "layer")', 'else "row")', LITERAL),
         ("dice sort rows", YARDS, ', n), by="layer")', ', n), by="row")', LITERAL),
         (
             "outputs without the root",

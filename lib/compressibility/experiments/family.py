@@ -83,6 +83,11 @@ def train(
     """Train every variant from the same starts, on the same orders of samples: a run each.
 
     ``how`` says all but optimizer, rate and penalty.
+
+    >>> from compressibility.data.sets import load
+    >>> how = Training(1, batch_size=50, samples=100)
+    >>> list(train(load("digits"), 8, {"untrained": Variant(0.0)}, how, seeds=[0]))
+    ['untrained']
     """
     widths, dtype = [problem.features, width, problem.outputs], problem.train_inputs.dtype
     start = mlp(widths, init="torch", seeds=seeds, dtype=dtype)
@@ -132,7 +137,7 @@ def _heavy(run: NoisyRun, ruler: Ruler) -> _Rows:
         index, hill = (found.estimates["values"][name].value for name in ("blocks", "Hill"))
         stable = float(np.interp(index, _INDICES, _stable_shares(len(w), ruler.error)))
         measured, heavy = removable(w, ruler.error).item(), found.verdict.startswith("yes")
-        law = _fitted(w).removable(ruler.error)
+        law = fitted(w).removable(ruler.error)
         rows.append((seed, "I", "law", "share", law, measured, hill, True))
         rows.append((seed, "I", "stable", "share", stable, measured, hill, heavy))
     return rows
@@ -149,7 +154,7 @@ def _stable_shares(total: int, error: float) -> tuple[float, ...]:
     return (*map(share, _INDICES[:-1]), GAUSSIAN.removable(error))
 
 
-def _fitted(values: Tensor) -> Law:
+def fitted(values: Tensor) -> Law:
     r"""Return the law of density :math:`\propto e^{-|x|^b}`, of any scale, with (E|x|)²/E x²."""
     ratio = float(values.abs().mean() / values.square().mean().sqrt())
 
@@ -222,5 +227,9 @@ def allowed_rise(network: Network, x: Tensor, y: Tensor, ruler: Ruler, seed: int
 
 
 def variance(weight: Tensor, seen: Moments) -> float:
-    """Return the variance of Wx, summed over outputs."""
+    """Return the variance of Wx, summed over outputs.
+
+    >>> variance(torch.tensor([[1.0, 0.0], [1.0, 0.0]]), Moments.of(torch.eye(2)))
+    0.5
+    """
     return float(masks.damage(weight, seen.covariance).sum())

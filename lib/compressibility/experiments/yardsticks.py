@@ -1,4 +1,4 @@
-"""One layer of trained networks, cut in four ways and held against four yardsticks."""
+"""One layer of trained networks, cut in five ways and held against four yardsticks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from compressibility.pruning.draws import Pruning
 from compressibility.pruning.moments import Moments
 from compressibility.pruning.oneshot import losses
 
-CUTS = ("magnitude", "units", "Wanda", "dice")
+CUTS = ("magnitude", "units", "Wanda", "prices", "dice")
 
 
 @torch.no_grad()
@@ -32,9 +32,9 @@ def curves(
     r"""Cut W alone, in all ways: a row per network, ``cut`` and ``removed`` share.
 
     Cuts: the smallest weights, the smallest rows ("units"), the least :math:`w_{ij}^2 E x_j^2` of
-    each row ("Wanda"), the best unbiased "dice" at that share. Means over throws: ``weights``,
-    relative error; ``outputs``, root of damage over variance of Wx; ``loss``, rise of the total
-    loss in ε; ``accuracy``, test points lost.
+    each row ("Wanda") or the layer ("prices"), the best unbiased "dice" at that share. Means over
+    throws: ``weights``, relative error; ``outputs``, root of damage over variance of Wx; ``loss``,
+    rise of the total loss in ε; ``accuracy``, test points lost.
     """
     x, y = problem.train_inputs[: run.samples], problem.train_targets[: run.samples]
     seen, frames = Moments.of(x), []
@@ -78,8 +78,9 @@ def _cut(weight: Tensor, paid: Tensor, cut: str, share: Share, ruler: Ruler, see
         return removal.magnitude(weight, 1 - decimal(share)).weight[None]
     if cut == "units":
         return removal.nodes(weight.mT, 1 - decimal(share)).weight.mT[None]
-    if cut == "Wanda":
-        return weight.masked_fill(masks.cheapest(paid, share), 0.0)[None]
+    if cut in ("Wanda", "prices"):
+        gone = masks.cheapest(paid, share, by="row" if cut == "Wanda" else "layer")
+        return weight.masked_fill(gone, 0.0)[None]
     n, (part, keep, _) = weight.numel(), best_keep(paid.flatten(), share)
     diced = masks.cheapest(paid, Fraction(round(part * n), n), by="layer")
     thrown = uniforms((ruler.throws, *weight.shape), dice("family", "dice", seed))

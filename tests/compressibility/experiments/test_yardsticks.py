@@ -1,4 +1,4 @@
-"""Four cuts of one layer against four yardsticks, each by a literal loop."""
+"""Five cuts of one layer against four yardsticks, each by a literal loop."""
 
 import pandas as pd
 import pytest
@@ -40,6 +40,9 @@ def literal(weight, x, cut, share, seed):
     elif cut == "Wanda":
         for row, score in zip(made, weight.abs() * x.square().mean(0).sqrt(), strict=True):
             row[score.argsort(stable=True)[: int(share * len(row))]] = 0
+    elif cut == "prices":
+        scores = (weight.abs() * x.square().mean(0).sqrt()).flatten()
+        made.view(-1)[scores.argsort(stable=True)[: int(share * n)]] = 0
     else:
         paid = (weight.square() * x.square().mean(0)).flatten()
         part, keep, _ = best_keep(paid, share)
