@@ -30,8 +30,8 @@ NOTEBOOKS = {
     *("IPython", "ipykernel", "jupyter_book", "jupytext", "matplotlib_inline", "myst_nb"),
     *("nbclient", "nbformat", "papermill", "sphinx", "studies"),
 }
-# All four papers are in; at the first one's density before (8.3k lines) they would take 30k.
-LINES = 9090
+# Four papers and what holds them together; Part IV alone took 8.3k lines before it was made small.
+LINES = 10000
 # More is a missing concept; a function that takes more is missing a value.
 MODULE_LINES = 260
 ARGUMENTS = 7
