@@ -6,7 +6,7 @@ import argparse
 import importlib
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,18 @@ from torch import Tensor, nn
 
 from compressibility.audit.checkpoint import Checkpoint, open_checkpoint
 from compressibility.audit.page import page
-from compressibility.audit.report import audit, audit_weights
+from compressibility.audit.report import PARTS, audit, audit_weights
 from compressibility.checks import need
 
 _BATCH = 64  # where a file holds all inputs as one array
 _BAD, _STOPPED = 2, 130  # exit codes: what was given cannot be used; Ctrl-C, what is done is kept
+_NAMES = {
+    "--model": "PACKAGE.MODULE:FACTORY: returns the module",
+    "--inputs": "batches.pt, .npz (inputs, targets), or PACKAGE.MODULE:LOADER",
+    "--metric": "PACKAGE.MODULE:F of the module and the held-out batches",
+    "--curvature": "PACKAGE.MODULE:F of the module, its weights' names, calibration batches",
+}
+_FILES = {"--html": "a page", "--json": "data", "--save": "cut weights, biases, masks"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,14 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shell = argparse.ArgumentParser("compressibility", description=__doc__)
     command = shell.add_subparsers(required=True).add_parser("audit", help="what may go, how sure")
     command.add_argument("checkpoint", help=".safetensors, .pt, .npz or .onnx")
-    command.add_argument("--model", metavar="PACKAGE.MODULE:FACTORY", help="returns the module")
-    command.add_argument("--inputs", help="batches.pt, .npz (inputs, targets), or MODULE:LOADER")
-    command.add_argument("--metric", metavar="MODULE:F", help="f(module, held-out batches)")
-    command.add_argument("--loss", metavar="MODULE:F", help="f(outputs, targets), a mean")
     command.add_argument("--budget", default="1%", type=_share, help="error of each layer")
-    command.add_argument("--html", type=Path, help="write the report as one page")
-    command.add_argument("--json", type=Path, help="write the report as data")
-    command.add_argument("--save", type=Path, help="write cut weights, biases, masks")
+    for name, what in _NAMES.items():
+        command.add_argument(name, help=what)
+    for name, what in _FILES.items():
+        command.add_argument(name, type=Path, help=f"file to write: {what}")
     given = shell.parse_args(arguments)
     try:
         return _audit(given)
@@ -54,14 +58,19 @@ def _audit(given: argparse.Namespace) -> int:
     for path in filter(None, (given.html, given.json, given.save)):
         need(path.absolute().parent.is_dir(), f"a folder for {path}", "none of this name")
     sys.path.insert(0, str(Path.cwd()))
-    file, progress = open_checkpoint(given.checkpoint), _Progress()
+    file, begun = open_checkpoint(given.checkpoint), time.monotonic()
+
+    def tell(done: float, what: str) -> None:
+        left = (time.monotonic() - begun) * (1 / done - 1) if done > 0.02 else 0.0
+        after = f", {left:.0f} s left" if left else ""
+        print(f"\r{done:4.0%}{after} · {what:.60}\033[K", end="", file=sys.stderr, flush=True)
+
     if given.model:
+        own = {what: _named(vars(given)[what]) for what in ("metric", "curvature")}
         module = _filled(_named(given.model)(), file)
-        metric, loss = (_named(name) if name else None for name in (given.metric, given.loss))
-        options = {"metric": metric, "loss": loss, "budget": given.budget, "progress": progress}
-        report = audit(module, _batches(given.inputs), **options)
+        report = audit(module, _batches(given.inputs), **own, budget=given.budget, progress=tell)
     else:
-        report = audit_weights(file, budget=given.budget, progress=progress)
+        report = audit_weights(file, budget=given.budget, progress=tell)
     print(file=sys.stderr)
     report.about |= {"file": file.path.name, "sha256": file.sha256, "left_out": file.left_out}
     if given.html:
@@ -81,11 +90,12 @@ def _share(text: str) -> float:
     return found
 
 
-def _named(name: str) -> Callable[..., Any]:
+def _named(name: str | None) -> Any:
+    if name is None:
+        return None
     where, _, what = name.partition(":")
     need(bool(where and what), "a name such as package.module:function", name)
-    found: Callable[..., Any] = getattr(importlib.import_module(where), what)
-    return found
+    return getattr(importlib.import_module(where), what)
 
 
 def _filled(module: nn.Module, file: Checkpoint) -> nn.Module:
@@ -113,20 +123,8 @@ def _batches(name: str) -> list[Any]:
     if not isinstance(found, Tensor | tuple):
         return list(found)
     parts = found if isinstance(found, tuple) else (found,)
-    size = min(_BATCH, -(-len(parts[0]) // 2))
+    size = min(_BATCH, -(-len(parts[0]) // len(PARTS)))
     return list(zip(*(part.split(size) for part in parts), strict=True))
-
-
-class _Progress:
-    """One line on stderr, with the time left."""
-
-    def __init__(self) -> None:
-        self.begun = time.monotonic()
-
-    def __call__(self, done: float, what: str) -> None:
-        left = (time.monotonic() - self.begun) * (1 / done - 1) if done > 0.02 else 0.0
-        after = f", {left:.0f} s left" if left else ""
-        print(f"\r{done:4.0%}{after} · {what:.60}\033[K", end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

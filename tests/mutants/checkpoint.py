@@ -101,8 +101,8 @@ MUTANTS = [
     Mutant(
         "the last of the same tensors is the first",
         CHECKPOINT,
-        "for entry in reversed(self)",
-        "for entry in self",
+        "next(one for one in self._alike if",
+        "next(one for one in reversed(self._alike) if",
         f"{TEST}_tied_tensors_are_told_once",
     ),
     Mutant(
@@ -136,15 +136,15 @@ MUTANTS = [
     Mutant(
         "states of an optimizer are weights",
         CHECKPOINT,
-        'return "a state of the optimizer" if _OPTIMIZER.search(name) else None',
-        "return None",
+        "if _OPTIMIZER.search(self.name):",
+        "if not self.name:",
         f"{TEST}_containers_are_flattened",
     ),
     Mutant(
         "one axis is a matrix",
         CHECKPOINT,
-        "if len(shape) < 2:",
-        "if len(shape) < 1:",
+        "if len(self.shape) < 2:",
+        "if len(self.shape) < 1:",
         f"{TEST}_formats_agree",
     ),
 ]

@@ -3,34 +3,42 @@
 from tests.mutants import Mutant
 
 ROOM = "compressibility.audit"
-MEASURED, REPORT, TOGETHER = (f"{ROOM}.{name}" for name in ("measured", "report", "together"))
-PROMISED, FINDINGS, PAGE = (f"{ROOM}.{name}" for name in ("promised", "findings", "page"))
+MEASURED, REPORT, CAPTURE = (f"{ROOM}.{name}" for name in ("measured", "report", "capture"))
+TOGETHER, FINDINGS, PAGE = (f"{ROOM}.{name}" for name in ("together", "findings", "page"))
 TESTS = "tests/compressibility/audit/test_report.py"
 FEW_LINES = f"{TESTS}::test_held_out_errors_of_three_layers_in_a_few_lines"
 DEFINITIONS = f"{TESTS}::test_dice_ranks_columns_and_readjusting_by_their_definitions"
 LOADED = f"{TESTS}::test_a_loaded_module_gives_the_reported_numbers"
+ONE_RUN = f"{TESTS}::test_one_run_mends_groups_and_recurrent_layers"
 GREEN = f"{TESTS}::test_an_empty_bound_is_never_green"
 
 MUTANTS = [
     Mutant(
         "batches held out are those that cuts are chosen on",
         REPORT,
-        "calibration, held_out = batches[::2], batches[1::2]",
-        "calibration, held_out = batches[::2], batches[::2]",
+        "batches[at :: len(PARTS)]",
+        "batches[at % 2 :: len(PARTS)]",
+        FEW_LINES,
+    ),
+    Mutant(
+        "the share chosen on the inputs on which its error is reported",
+        REPORT,
+        'largest(seen, fed["validation"], method',
+        'largest(seen, fed["held_out"], method',
         FEW_LINES,
     ),
     Mutant(
         "std + mean scored by the power",
         MEASURED,
-        '"std + mean": lambda: dense.square() * seen.variance',
-        '"std + mean": lambda: dense.square() * seen.power',
+        'scores["std + mean"] = squares * self.variance',
+        'scores["std + mean"] = squares * self.power',
         FEW_LINES,
     ),
     Mutant(
         "errors over the power of the outputs",
         MEASURED,
-        "return found / self.unit[0]",
-        "return found / self.unit[1]",
+        "each = each / self.unit[0]",
+        "each = each / self.unit[1]",
         FEW_LINES,
     ),
     Mutant(
@@ -71,8 +79,8 @@ MUTANTS = [
     Mutant(
         "columns by their norm alone",
         MEASURED,
-        "(dense.square().sum(0) * seen.variance)[None]",
-        "dense.square().sum(0)[None]",
+        "(squares.sum(0) * self.variance)[None]",
+        "squares.sum(0)[None]",
         DEFINITIONS,
     ),
     Mutant(
@@ -84,43 +92,36 @@ MUTANTS = [
     ),
     Mutant(
         "means mended on the dense network's inputs",
-        TOGETHER,
-        "bias = (site.weight() - cut.weight).double() @ Inputs(fed[site]).mean",
-        "bias = 0 * cut.bias",
+        CAPTURE,
+        "site.put(cuts[site].weight, holes[site] @ means[site.group])",
+        "site.put(cuts[site].weight, cuts[site].bias)",
         f"{TESTS}::test_all_together_means_are_mended_on_what_is_fed",
     ),
     Mutant(
         "mended biases are not saved",
-        TOGETHER,
-        "names[site.name.removesuffix(leaf) + bias] = bias",
-        "pass",
+        "compressibility.audit.sites",
+        "for name in (self.name, self.bias) if",
+        "for name in (self.name,) if",
         LOADED,
     ),
     Mutant(
         "an empty promise is green",
-        PROMISED,
-        'if found["v_half"] >= 1:',
-        'if found["v_half"] >= 1e9:',
-        GREEN,
-    ),
-    Mutant(
-        "biases, of which the theorems do not speak",
-        PROMISED,
-        'elif biases or found["fails"]:',
-        'elif found["fails"] and not biases:',
+        TOGETHER,
+        'if found["v_half"] >= 1 else',
+        'if found["v_half"] >= 1e9 else',
         GREEN,
     ),
     Mutant(
         "layers that the inputs never reach have no row",
         REPORT,
-        'report.skipped.append({"name": label, "shape": shape, "why": made})',
+        "report.skip(left[0].label, (left[0].rows, left[0].columns), made)",
         "pass",
         f"{TESTS}::test_no_layer_is_skipped_silently",
     ),
     Mutant(
         "an interval that is too sure",
         MEASURED,
-        "ends = min(found, crossing(2.0, 40)), found, max(found, crossing(-2.0, 40))",
+        "ends = found, min(found, crossing(2.0, 40)), max(found, crossing(-2.0, 40))",
         "ends = found, found, found",
         f"{TESTS}::test_thirty_more_samples_do_not_change_the_verdict",
     ),
@@ -144,5 +145,33 @@ MUTANTS = [
         "autoescape=True",
         "autoescape=False",
         f"{TESTS}::test_the_page_stands_alone_and_speaks_in_shapes",
+    ),
+    Mutant(
+        "means of the first group for all",
+        CAPTURE,
+        "holes[site] @ means[site.group]",
+        "holes[site] @ means[0]",
+        ONE_RUN,
+    ),
+    Mutant(
+        "outputs of a recurrent layer before its biases are mended",
+        CAPTURE,
+        "torch.cat([begin[0], step()[0][:-1]]), 2\n            out = step()[0]  #",
+        "torch.cat([begin[0], (out := step()[0])[:-1]]), 2\n            #",
+        ONE_RUN,
+    ),
+    Mutant(
+        "biases that are not there among what is not covered",
+        REPORT,
+        " | (copy.state_dict().keys() - state.keys())",
+        "",
+        f"{TESTS}::test_a_layer_without_a_bias_gets_one",
+    ),
+    Mutant(
+        "a MatMul's columns passed off as inputs",
+        REPORT,
+        '"kind", "") == "onnx"',
+        '"kind", "") == "ONNX"',
+        "tests/compressibility/audit/test_cli.py::test_onnx_says_which_way_its_matrices_lie",
     ),
 ]

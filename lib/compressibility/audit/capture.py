@@ -7,8 +7,9 @@ recurrent layer :math:`x_t`, with :math:`h_t` of the layer below, or :math:`h_{t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,11 +17,12 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils.rnn import PackedSequence, unpack_sequence
 
-from compressibility.audit.sites import Site, sites, still
+from compressibility.audit.layer import Pruned
+from compressibility.audit.sites import Site, plain, sites
 from compressibility.checks import finite, need, whole
 from compressibility.dice import uniforms
 
-__all__ = ["Site", "capture", "sites"]
+__all__ = ["Site", "capture", "mend", "plain", "sites"]
 
 
 def capture(
@@ -36,8 +38,7 @@ def capture(
     """Return inputs (N, n) of sites, in the order that they came in, on the CPU.
 
     Uniform samples of all rows, without replacement: ``most`` a site, ``cap`` bytes in all; float64
-    where the module's are, else float32. The module runs in eval mode, without gradients. A site
-    that it never runs is left out.
+    where the ``plain`` module's are, else float32. A site that it never runs is left out.
     """
     whole(cap=cap, most=most)
     sizes = {s.name: s.columns * s.groups * max(4, s.dtype.itemsize) for s in sites}
@@ -48,21 +49,53 @@ def capture(
         need(room > 0, f"a cap with room for one row of {name}, {sizes[name]} bytes", cap)
         left -= room * sizes[name]
         samples[name] = _Sample(room, torch.Generator().manual_seed(seed))
-    wanted = {use: samples[site.name] for site in sites for use in site.uses}
-
-    def see(owner: nn.Module, args: Any, named: Any) -> None:
-        for leaf, rows, axes in _products(owner, *args, **named):
-            if (owner, leaf) in wanted:
-                wanted[owner, leaf].offer(rows, axes)
-
-    with still(module), ExitStack() as hooks:
-        for owner in dict.fromkeys(owner for owner, _ in wanted):
-            hooks.callback(owner.register_forward_pre_hook(see, with_kwargs=True).remove)
+    with _watched(sites, lambda of, *rows: samples[of[0].name].offer(*rows)):
         for batch in batches:
             call(module, batch)
     seen = {name: sample.rows for name, sample in samples.items() if len(sample.keys)}
     finite(**{f"inputs of {name}": rows for name, rows in seen.items()})
     return {s: seen[s.name].chunk(s.groups, 1)[s.group] for s in sites if s.name in seen}
+
+
+def mend(cuts: Mapping[Site, Pruned], run: Callable[[], object]) -> None:
+    r"""Cut all sites of a module, and restore each mean: :math:`b = (W - A)m'`, found in one run.
+
+    m' is the mean of the first inputs that a site is fed in it by cut layers, mended before it.
+    """
+    holes = {site: site.weight() - cut.weight for site, cut in cuts.items()}
+    left = {site for site, cut in cuts.items() if cut.bias is not None}
+
+    def see(of: Sequence[Site], rows: Tensor, axes: int) -> None:
+        means = rows.mean(tuple(range(axes))).flatten().double().cpu().chunk(of[0].groups)
+        for site in left.intersection(of):
+            site.put(cuts[site].weight, holes[site] @ means[site.group])
+            left.remove(site)
+
+    for site, cut in cuts.items():
+        site.put(cut.weight)
+    with _watched(list(cuts), see):
+        run()
+
+
+@contextmanager
+def _watched(
+    sites: Sequence[Site], see: Callable[[Sequence[Site], Tensor, int], None]
+) -> Iterator[None]:
+    """Show the rows of all products, one at each place along so many axes, before they are made."""
+    wanted = dict[tuple[nn.Module, str], list[Site]]()
+    for site in sites:
+        for use in site.uses:
+            wanted.setdefault(use, []).append(site)
+
+    def look(owner: nn.Module, args: Any, named: Any) -> None:
+        for leaf, rows, axes in _products(owner, *args, **named):
+            if (owner, leaf) in wanted:
+                see(wanted[owner, leaf], rows, axes)
+
+    with ExitStack() as hooks:
+        for owner in dict.fromkeys(owner for owner, _ in wanted):
+            hooks.callback(owner.register_forward_pre_hook(look, with_kwargs=True).remove)
+        yield
 
 
 class _Sample:
@@ -122,9 +155,11 @@ def _steps(net: nn.RNNBase, x: Any, states: Any) -> Iterator[tuple[str, Tensor, 
         for way in range(ways):
             at, seen = layer * ways + way, x.flip(0) if way else x
             begin = [state[at : at + 1] for state in states or (zeros, zeros)[: 1 + lstm]]
+
             one = net.all_weights[at], net.bias, 1, 0.0, False, False, False  # layer, way
-            out = run(seen, begin if lstm else begin[0], *one)[0]
+            step = partial(run, seen, begin if lstm else begin[0], *one)
             yield net._all_weights[at][0], seen, 2
-            yield net._all_weights[at][1], torch.cat([begin[0], out[:-1]]), 2
+            yield net._all_weights[at][1], torch.cat([begin[0], step()[0][:-1]]), 2
+            out = step()[0]  # again, as who looks may have changed a bias
             outputs.append(out.flip(0) if way else out)
         x = torch.cat(outputs, -1)

@@ -7,7 +7,7 @@ import math
 import re
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from compressibility.audit.formats import Row, rows_of
+from compressibility.audit.formats import rows_of
 from compressibility.checks import need
 
 _FLOATS = {"float16", "bfloat16", "float32", "float64"}
@@ -35,8 +35,7 @@ class Entry:
     shape: tuple[int, ...]
     dtype: str  # as PyTorch calls it: "float32", "bfloat16", "int64", …
     _read: Callable[[], Tensor] | str = field(repr=False)
-    _said: str | None = field(repr=False)  # against it, by shape, dtype and name
-    _alike: _Alike = field(repr=False)
+    _alike: list[Entry] = field(repr=False)  # of one shape and dtype, in the file's order
 
     def tensor(self, dtype: torch.dtype | None = None) -> Tensor:
         """Return a copy of the values, as they are stored or upcast; else CheckpointError."""
@@ -50,9 +49,32 @@ class Entry:
         except Exception as error:  # of zip, NumPy, Rust: they share no base class
             raise CheckpointError(f"cannot read {self.name[:200]!r}: {_line(error)}") from error
 
+    @property
+    def why_not(self) -> str | None:
+        """Why it is no matrix of weights to audit; None if it is one.  Reads it, once."""
+        said, digest = self._found
+        first = self if said else next(one for one in self._alike if one._found[1] == digest)
+        return said if first is self else f"the same tensor as {first.name}"
+
+    @property
+    def covered(self) -> bool:
+        """Whether it is a matrix of weights to audit."""
+        return self.why_not is None
+
     @cached_property
     def _found(self) -> tuple[str | None, bytes]:
-        """What is wrong with the values; their digest, where another tensor may be the same."""
+        """What is against it, and a digest, where another tensor may be the same."""
+        if isinstance(self._read, str):
+            return self._read, b""
+        if 0 in self.shape:
+            return "empty", b""
+        if self.dtype not in _FLOATS:
+            kinds = (_KINDS[form] for form in _KINDS if re.match(form, self.dtype))
+            return next(kinds, f"dtype {self.dtype}"), b""
+        if len(self.shape) < 2:
+            return "one axis: a bias or a scale" if self.shape else "no axis: one number", b""
+        if _OPTIMIZER.search(self.name):
+            return "a state of the optimizer", b""
         try:
             flat = self.tensor().flatten()
         except CheckpointError as error:
@@ -63,36 +85,15 @@ class Entry:
         alone = len(self._alike) == 1
         return None, b"" if alone else hashlib.sha256(flat.view(torch.uint8).numpy().data).digest()
 
-    @property
-    def why_not(self) -> str | None:
-        """Why it is no matrix of weights to audit; None if it is one.  Reads it, once."""
-        if said := self._said or self._found[0]:
-            return said
-        first = self._alike.first[self._found[1]]
-        return None if first is self else f"the same tensor as {first.name}"
-
-    @property
-    def covered(self) -> bool:
-        """Whether it is a matrix of weights to audit."""
-        return self.why_not is None
-
-
-class _Alike(list[Entry]):
-    """The entries of one shape and dtype that nothing is said against, in the file's order."""
-
-    @cached_property
-    def first(self) -> dict[bytes, Entry]:
-        """Of each digest the first entry."""
-        return {entry._found[1]: entry for entry in reversed(self)}
-
 
 class Checkpoint(dict[str, Entry]):
     """The tensors of a file by name, in its order; ``left_out`` counts values that are none."""
 
-    def __init__(self, path: Path, kind: str, rows: Iterator[Row]) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__()
-        self.path, self.kind, self.size, self.left_out = path, kind, path.stat().st_size, 0
-        alike = defaultdict[tuple[tuple[int, ...], str], _Alike](_Alike)
+        self.kind, rows = rows_of(path)
+        self.path, self.size, self.left_out = path, path.stat().st_size, 0
+        alike = defaultdict[object, list[Entry]](list)
         for row in rows:
             if row is None:
                 self.left_out += 1
@@ -100,11 +101,8 @@ class Checkpoint(dict[str, Entry]):
             name, shape, dtype, read = row
             name = name.encode("utf8", "backslashreplace").decode()  # half a surrogate pair
             need(name not in self, "names that differ", f"two tensors {name[:200]!r}")
-            said = read if isinstance(read, str) else _against(name, shape, dtype)
-            read = said if said == "quantized" else read
-            self[name] = Entry(name, shape, dtype, read, said, alike[shape, dtype])
-            if said is None:
-                alike[shape, dtype].append(self[name])
+            self[name] = Entry(name, shape, dtype, read, alike[shape, dtype])
+            alike[shape, dtype].append(self[name])
         need(len(self) > 0, "a tensor", "none")
 
     @cached_property
@@ -121,16 +119,11 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
     run: pickles that ask for more than tensors and TorchScript are refused.  What a file says of
     its sizes is held against its bytes before memory is given.  Files are mapped, or read array by
     array; ONNX and torch.save's format before 1.6 are read whole.  Else CheckpointError, one line.
-
-    >>> open_checkpoint("nowhere.safetensors")
-    Traceback (most recent call last):
-    compressibility.audit.checkpoint.CheckpointError: nowhere.safetensors: need a file, got none
     """
-    path = Path(path)
     try:
         with warnings.catch_warnings():  # of torch, on kinds of tensors that it will drop
             warnings.simplefilter("ignore")
-            return Checkpoint(path, *rows_of(path))
+            return Checkpoint(Path(path))
     except Exception as error:  # a broken file raises any of two dozen kinds
         raise CheckpointError(f"{_line(ValueError(path))}: {_line(error)}") from error
 
@@ -139,14 +132,3 @@ def _line(error: Exception) -> str:
     """What an error says, in one short line that prints."""
     text = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())[:400]
     return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
-
-
-def _against(name: str, shape: tuple[int, ...], dtype: str) -> str | None:
-    """What name, shape and dtype say against a tensor as a matrix of weights."""
-    if 0 in shape:
-        return "empty"
-    if dtype not in _FLOATS:
-        return next((_KINDS[form] for form in _KINDS if re.match(form, dtype)), f"dtype {dtype}")
-    if len(shape) < 2:
-        return "one axis: a bias or a scale" if shape else "no axis: one number"
-    return "a state of the optimizer" if _OPTIMIZER.search(name) else None

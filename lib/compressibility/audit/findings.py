@@ -4,48 +4,48 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from compressibility.checks import need
+
+ENDS = ("removed", "removed_low", "removed_high")
 
 
 @dataclass(eq=False)
 class Report:
     """What an audit found; ``json`` has these fields, but ``tensors``.
 
-    ======================= ====================================================================
-    ``schema``              1; raised when the meaning of a field changes
-    ``sentence``            what may go, in words
-    ``budget``              the error that is allowed, a share of the variance of outputs
-    ``partial``             true if it was interrupted: layers not reached are in ``skipped``
-    ``layers[]``            ``name``, ``tensor``, ``shape`` (h', n), ``weights``, ``note``;
-                            ``samples``, ``new_samples``: calibration and held-out rows;
-                            ``weight``: :func:`weights.weight_facts`; and as below
-    ``….methods{}``         of magnitude, Wanda, std + mean, readjusted, columns, ranks, dice:
-                            ``kind``, ``removed`` share at the budget (of the layer's numbers),
-                            ``removed_low``, ``removed_high``: with two standard errors more, or
-                            less; ``held_out``, ``standard_error``, ``calibration``: errors there;
-                            ``units`` that go; or ``why_not``
-    ``….recommended``       "readjusted" where it beats "std + mean" held out; "Wanda" where no
-                            bias can restore a mean
-    ``….alignment``         r = M/P of what goes by it, ``….alignment_restored`` with C for S
-    ``….power_ratio``       power of the outputs over their variance
-    ``….warnings[]``        in words
-    ``….curves{}``          by method: pairs of removed share and held-out error
-    ``skipped[]``           ``name``, ``shape``, ``why``
-    ``network``             ``covered``, ``parameters``, ``removed`` (``_low``, ``_high``) of the
-                            covered weights; ``outputs``: error and share of changed answers with
-                            all cut; ``metric``: ``dense``, ``together``, ``alone{}``; ``promise``
-                            and ``curvature``: :mod:`promised`
-    ``about``               versions, seed, file and its SHA-256, seconds, memory (MB), inputs
-    ======================= ====================================================================
+    ===================== ====================================================================
+    ``schema``            2; raised when the meaning of a field changes
+    ``sentence``          what may go, in words
+    ``budget``            the error that is allowed, a share of the variance of outputs
+    ``partial``           true if it was interrupted: layers not reached are in ``skipped``
+    ``layers[]``          ``name``, ``tensor``, ``shape`` (h', n), ``weights``, ``note``;
+                          ``samples``, ``new_samples``: calibration and held-out rows;
+                          ``weight``: :func:`weights.weight_facts`; and as below
+    ``….methods{}``       of magnitude, Wanda, std + mean, readjusted, columns, ranks, dice:
+                          ``kind``, ``removed`` share of the layer's numbers, within the budget on
+                          validation inputs, ``removed_low``, ``removed_high``: with two standard
+                          errors more, or less; ``calibration``, ``validation``, ``held_out``,
+                          ``standard_error``: errors there; ``units`` that go; or ``why_not``
+    ``….recommended``     "readjusted" where more may go than by "std + mean"; "Wanda" where no
+                          bias can restore a mean
+    ``….alignment``       r = M/P of what goes by it, ``….alignment_restored`` with C for S
+    ``….power_ratio``     power of the outputs over their variance
+    ``….warnings[]``      in words
+    ``….curves{}``        by method: pairs of removed share and error, on validation inputs
+    ``skipped[]``         ``name``, ``shape``, ``why``
+    ``network``           ``covered``, ``parameters``, ``removed`` (``_low``, ``_high``) of the
+                          covered weights, ``worst``: the largest held-out error of a layer; with
+                          all cut ``outputs``: error, share of changed answers; ``metric``:
+                          ``dense``, ``together``, ``alone{}``; ``promise``, ``curvature``
+    ``about``             versions, seed, file and its SHA-256, seconds, memory (MB), inputs
+    ===================== ====================================================================
     """
 
     budget: float
@@ -54,48 +54,45 @@ class Report:
     network: dict[str, Any] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
     partial: bool = False
-    schema: int = 1
+    schema: int = 2
     tensors: dict[str, Tensor] = field(default_factory=dict)
+
+    def skip(self, name: str, shape: Any, why: str) -> None:
+        """Add a row of what is not covered."""
+        self.skipped.append({"name": name, "shape": list(shape), "why": why})
+
+    def add_up(self, parameters: int) -> None:
+        """Fill in what holds of all layers."""
+        covered = sum(layer["weights"] for layer in self.layers)
+        best = [(m[r["recommended"]], r["weights"]) for r in self.layers if (m := r.get("methods"))]
+        self.network |= {"covered": covered, "parameters": parameters}
+        for end in ENDS:
+            total = sum(found[end] * weights for found, weights in best)
+            self.network[end] = total / covered if best else None
+        self.network["worst"] = max((found["held_out"] for found, _ in best), default=None)
 
     @property
     def sentence(self) -> str:
         """What may go, in words: the first line of the report."""
-        found, layers = self.network, len(self.layers)
+        found, new, count = self.network, self.about.get("held_out_inputs"), len(self.layers)
         part = f"{found['covered'] / max(found['parameters'], 1):.0%}"
         part = ">99%" if part == "100%" and found["covered"] < found["parameters"] else part
-        what = f"{found['covered']:,} weights in {layers} layers ({part} of the network)"
-        what = "of " + what.replace(",", "\u202f")
-        if self.partial:
-            what = "Interrupted, so this is a part: " + what
+        says = f"of {found['covered']:,} weights in {count} layers ({part} of the network)"
+        says = "Interrupted, so this is a part: " * self.partial + says.replace(",", "\u202f")
         if found["removed"] is None:
-            why = "without inputs no error can be known"
-            why = "none could be measured" if "held_out_inputs" in self.about else why
-            return f"{what[0].upper()}{what[1:]} none can be said to be free to go: {why}."
-        ends = f"{found['removed_low']:.0%} to {found['removed_high']:.0%}"
-        new = self.about["held_out_inputs"]
-        share, error = f"{found['removed']:.0%} ({ends})", f"{self.budget:.1%} error of each layer"
-        says = f"{what} {share} can go at {error}"
-        says = f"{says}, measured on {new} new inputs".replace(".0%", "%")
+            why = "without inputs no error can be known" if new is None else "nothing was measured"
+            says += f" none can be said to be free to go: {why}"
+        else:
+            share, low, high = (f"{found[end]:.0%}" for end in ENDS)
+            says += f" {share} ({low} to {high}) can go at {self.budget:.1%} error of each layer"
+            says += f": measured on {new} new inputs it is at most {found['worst']:.1%}"
         if "outputs" in found:
             says += f"; all at once they move the outputs by {found['outputs']['error']:.1%}"
-        if "metric" in found and "together" in found["metric"]:
-            metric = found["metric"]
-            worst = max(metric["alone"], key=lambda k: abs(metric["alone"][k] - metric["dense"]))
-            moved = f"your metric: {metric['dense']:.4g}, all layers cut {metric['together']:.4g}"
-            says = f"{moved}, one alone at worst {metric['alone'][worst]:.4g} ({worst}); {says}"
-        return says[0].upper() + says[1:] + "."
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """A row per layer and method; of skipped tensors one that says why."""
-        rows = [
-            {"layer": layer["name"], "method": method, **found}
-            for layer in self.layers
-            for method, found in layer.get("methods", {}).items()
-        ]
-        return pd.DataFrame(
-            rows + [{"layer": s["name"], "why_not": s["why"]} for s in self.skipped]
-        )
+        if "together" in (metric := found.get("metric", {})):
+            one = max(metric["alone"].items(), key=lambda pair: abs(pair[1] - metric["dense"]))
+            both = f"{metric['dense']:.4g}, all layers cut {metric['together']:.4g}"
+            says = f"your metric: {both}, one alone at worst {one[1]:.4g} ({one[0]}); {says}"
+        return f"{says[0].upper()}{says[1:]}.".replace(".0%", "%")
 
     def json(self) -> str:
         """Return all but tensors as JSON; what is not finite is null."""
@@ -106,21 +103,19 @@ class Report:
     def save(self, path: str | Path) -> None:
         """Save cut weights, mended biases and masks (True: gone); ``mend`` puts them back."""
         need(bool(self.tensors), "an audit with inputs, run to its end, to save", "none")
-        about = {"format": "pt", "sentence": self.sentence}
-        save_file({k: v.contiguous() for k, v in self.tensors.items()}, path, about)
+        save_file(self.tensors, path, {"format": "pt", "sentence": self.sentence})
 
 
 def mend(module: nn.Module, path: str | Path) -> nn.Module:
     """Put what ``Report.save`` left into a module of the same architecture, and return it."""
     for name, tensor in load_file(path).items():
-        owner, _, leaf = name.rpartition(".")
         if ".removed" in name:
             continue
+        owner, _, leaf = name.rpartition(".")
         of = module.get_submodule(owner)
         plain = leaf in of._parameters
         need(plain, f"a plain parameter {name} (remove its parametrization first)", type(of))
-        old = of._parameters[leaf]
-        if old is None:
+        if (old := of._parameters[leaf]) is None:
             setattr(of, leaf, nn.Parameter(tensor))
         else:
             old.data.copy_(tensor)  # other layers may share it
@@ -128,7 +123,7 @@ def mend(module: nn.Module, path: str | Path) -> nn.Module:
 
 
 def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: _finite(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(one) for one in value]

@@ -24,11 +24,9 @@ Row = tuple[str, tuple[int, ...], str, Callable[[], Tensor] | str] | None
 
 _ROOM, _GROWTH = 2**28, 20  # bytes that a packed array may claim: room + growth · those it takes
 _STEPS, _PARTS = 5_000_000, 10_000  # of a pickle; of a tuple: deep ones overflow the C stack
-# What pickled tensors are made of.  PyTorch allows more, at a price in memory.
-_PLAIN = re.compile(
+_PLAIN = re.compile(  # what pickled tensors are made of
     r"collections (OrderedDict|Counter)|(__builtin__|builtins) (set|complex)|_codecs encode"
-    r"|torch (Size|device|[A-Z]\w*Storage)|torch\.storage UntypedStorage"
-    r"|torch\.serialization _get_layout"
+    r"|torch(\.storage)? (Size|device|[A-Z]\w*Storage)|torch\.serialization _get_layout"
     r"|torch\._utils _rebuild_(tensor(_v[23])?|parameter|qtensor|sparse_tensor)"
 )
 
@@ -113,8 +111,10 @@ def _onnx(path: Path) -> Iterator[Row]:
 def _torch(path: Path, archive: zipfile.ZipFile | None) -> Iterator[Row]:
     """Yield the tensors of a zip archive, mapped, or of the format before PyTorch 1.6, read whole.
 
-    ``torch.load(weights_only=True)`` loads them, after the pickle was walked through: it asks for
-    nothing but what tensors are made of, and for no storage larger than its bytes in the file.
+    ``torch.load(weights_only=True)`` runs no code of a pickle. It does not protect from storages
+    larger than their bytes in the file, storages made to any size, shapes that enlarge a storage,
+    keys that are deep tuples, or classes that this process has called safe: the pickle is walked
+    through before for these.
     """
     if archive is None:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
@@ -158,8 +158,9 @@ def _leaves(value: Any, name: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
 
 def _storages(stream: Any) -> dict[str, int]:
     """Walk through a pickle, making nothing: its storages and their bytes; ValueError if unsafe."""
-    stack: list[tuple[int, Any]] = []  # parts, and what is known of the value
-    marks, memo, found = list[int](), dict[Any, tuple[int, Any]](), dict[str, int]()
+    stack, marks = list[tuple[int, Any]](), list[int]()  # parts, and what is known of the value
+    memo, found = dict[Any, tuple[int, Any]](), dict[str, int]()
+    value: Any
     for step, (op, value, _) in enumerate(pickletools.genops(stream)):
         need(step < _STEPS, f"a pickle of fewer than {_STEPS} steps", "more")
         before = [kind.name for kind in op.stack_before]

@@ -12,11 +12,9 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from compressibility.audit.findings import Report
-from compressibility.audit.measured import KINDS
 
 MARKS = {"good": "●", "look": "▲", "stop": "■"}  # apart in shape as in color
 _COLORS = {"good": "#0a6152", "look": "#a3350a", "stop": "#4c5963"}
-_NAMED = 6  # lines with a label in the figure
 _WIDE = "\u202f"
 
 
@@ -25,7 +23,7 @@ def page(report: Report) -> str:
     where = jinja2.PackageLoader("compressibility.audit")
     rooms = jinja2.Environment(loader=where, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     rooms.filters |= {"percent": percent, "count": lambda n: f"{n:,}".replace(",", _WIDE)}
-    rooms.globals |= {"marks": MARKS, "mark": mark, "kinds": KINDS, "words": _words}
+    rooms.globals |= {"marks": MARKS, "mark": mark, "words": _words}
     figure = curves(report) if any("curves" in layer for layer in report.layers) else ""
     return rooms.get_template("report.html").render(r=report, figure=figure)
 
@@ -52,34 +50,23 @@ def percent(share: float | None) -> str:
 
 
 def curves(report: Report) -> str:
-    """Draw error on new inputs against share removed, a line per layer, as SVG."""
+    """Draw error against share removed, a line per layer, as SVG; the largest six have names."""
     rc: Any = {"svg.hashsalt": "compressibility", "svg.fonttype": "path", "font.size": 13}
     with mpl.rc_context(rc):
-        figure = Figure(figsize=(7, 4.4), layout="constrained")
+        figure, text = Figure(figsize=(7, 4.4), layout="constrained"), io.StringIO()
         axes = figure.subplots()
-        largest = sorted(report.layers, key=lambda layer: -layer["weights"])[:_NAMED]
+        largest = sorted(report.layers, key=lambda layer: -layer["weights"])[:6]
         for number, layer in enumerate(report.layers):
+            kind = mark(layer)
+            look: Any = {"linestyle": ("-", "--", ":", "-.")[number % 4], "color": _COLORS[kind]}
+            look |= {"marker": {"good": "o", "look": "^", "stop": "s"}[kind]}
+            look |= {"label": layer["name"] if layer in largest else None}
             points = [pair for pair in layer["curves"][layer["recommended"]] if pair[1] > 0]
-            if points:
-                kind, named = mark(layer), layer in largest
-                shape = {"good": "o", "look": "^", "stop": "s"}[kind]
-                label = layer["name"] if named else None
-                style = ("-", "--", ":", "-.")[number % 4]
-                axes.plot(
-                    *zip(*points, strict=True),
-                    style,
-                    marker=shape,
-                    color=_COLORS[kind],
-                    label=label,
-                )
-        axes.axhline(report.budget, color="#333333", linewidth=1)
-        axes.text(
-            0.01, report.budget, "the budget", va="bottom", transform=axes.get_yaxis_transform()
-        )
-        axes.set(xlabel="share removed", ylabel="error on new inputs", yscale="log", xlim=(0, 1))
+            axes.plot([share for share, _ in points], [error for _, error in points], **look)
+        axes.axhline(report.budget, color="#333333", linewidth=1, label="the budget")
+        axes.set(xlabel="share removed", ylabel="error", yscale="log", xlim=(0, 1))
         axes.spines[["top", "right"]].set_visible(False)
         figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize=11)
-        text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
     drawn = text.getvalue()
     return re.sub(r'width="[^"]*pt" height="[^"]*pt"', "", drawn[drawn.index("<svg") :], count=1)

@@ -1,16 +1,18 @@
-"""The layers of a module as matrices: read as they multiply, and put back changed."""
+"""The layers of a module as matrices: read as they multiply, and changed for a while."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
-from torch.nn.utils.parametrize import is_parametrized
+from torch.nn.utils.parametrize import is_parametrized, type_before_parametrizations
 
 from compressibility.checks import need
 
@@ -18,6 +20,7 @@ _COVERED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.RNN, nn.LSTM, nn.GRU)
 _FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 _GATES = {"LSTM": ("input", "forget", "cell", "output"), "GRU": ("reset", "update", "new")}
 _PART = "no matrix of its layer, at most a part that one is made of"
+_HOOK = "made by a hook at each call (torch.nn.utils.parametrizations has the same, covered)"
 _WHY = {  # by a part of the class's name
     "Embedding": "an embedding: it looks rows up and multiplies no inputs",
     "ConvTranspose": "a transposed convolution: an output adds up pieces of several products",
@@ -31,71 +34,93 @@ _WHY = {  # by a part of the class's name
 class Site:
     """A matrix W (h', n) of a module: a weight, or that of one group of a convolution."""
 
-    name: str  # in the state dict; of a weight_norm "….weight", which is made of what lies there
+    name: str  # in the state dict
     rows: int  # h'
     columns: int  # n
     bias: str | None  # name in the state dict
     dtype: torch.dtype
     uses: tuple[tuple[nn.Module, str], ...]  # module and attribute; several where it is tied
     gates: tuple[str, ...]  # of a recurrent layer: equal shares of the rows
-    note: str  # "upcast from bfloat16; effective weight of WeightNorm; tied with …", or ""
+    note: str  # "upcast from bfloat16; tied with …", or ""
     groups: int
     group: int
 
     @property
-    def mendable(self) -> bool:
-        """Whether a bias can be shifted: a recurrent layer without biases takes none."""
-        return self.bias is not None or not isinstance(self.uses[0][0], nn.RNNBase)
+    def label(self) -> str:
+        """Name, and the group where there are several."""
+        return self.name if self.groups == 1 else f"{self.name} [{self.group}]"
+
+    def _tensors(self) -> list[Tensor]:
+        """Return the weight, and the biases of all uses; tied ones once."""
+        uses = [(owner, leaf.replace("weight", "bias", 1)) for owner, leaf in self.uses]
+        biases = {id(bias): bias for use in uses if (bias := getattr(*use, None)) is not None}
+        return [tensor.data for tensor in (getattr(*self.uses[0]), *biases.values())]
 
     def weight(self) -> Tensor:
         """Return a copy of the matrix that the layer multiplies by, (h', n) float64."""
-        matrix: Tensor = _weight(*self.uses[0]).flatten(1).chunk(self.groups)[self.group]
-        return matrix.to(torch.float64, copy=True)
+        part: Tensor = self._tensors()[0].chunk(self.groups)[self.group]
+        return part.flatten(1).to(torch.float64, copy=True)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return copies of the weight and, if there is one, of the bias by their names."""
+        names = [name for name in (self.name, self.bias) if name is not None]
+        return dict(zip(names, (one.clone() for one in self._tensors()), strict=False))
+
+    def put(self, matrix: Tensor, bias_shift: Tensor | None = None) -> None:
+        """Put in another matrix (h', n) and add (h',) to the bias, rounded to their precision."""
+        shape = self.rows, self.columns
+        need(matrix.shape == shape, f"{shape} for {self.name}", tuple(matrix.shape))
+        need(bias_shift is None or bool(self.bias), f"biases in the layer of {self.name}", "none")
+        weight, *biases = (one.chunk(self.groups)[self.group] for one in self._tensors())
+        weight.copy_(matrix.reshape(weight.shape))
+        if bias_shift is not None:
+            for bias in biases:
+                bias.copy_(bias.double() + bias_shift.to(bias.device))
 
     @contextmanager
     def with_weight(self, matrix: Tensor, bias_shift: Tensor | None = None) -> Iterator[None]:
-        """Put in another matrix (h', n), add (h',) to the bias; undo both at the end of the block.
-
-        What is put in is rounded to the module's precision. Several sites may be changed at once.
-        """
-        shape = self.rows, self.columns
-        need(matrix.shape == shape, f"{shape} for {self.name}", tuple(matrix.shape))
-        need(bias_shift is None or self.mendable, f"biases in the layer of {self.name}", "none")
-        dense = _weight(*self.uses[0])
-        changed, biases = dense.flatten(1).clone(), dict[int, tuple[nn.Module, str]]()
-        changed.chunk(self.groups)[self.group].copy_(matrix)
-        shift = changed.new_zeros(len(changed), dtype=torch.float64)
-        if bias_shift is not None:
-            shift.chunk(self.groups)[self.group].copy_(bias_shift)
-            for owner, leaf in self.uses:  # whose biases may be tied, too
-                bias = leaf.replace("weight", "bias", 1)
-                old = getattr(owner, bias)
-                biases[id(owner if old is None else old)] = owner, bias
-        with ExitStack() as undo:
-            _put(undo, *self.uses[0], changed.reshape(dense.shape))  # all uses share this tensor
-            for owner, bias in biases.values():
-                was = 0.0 if getattr(owner, bias) is None else _weight(owner, bias).double()
-                _put(undo, owner, bias, (was + shift).to(self.dtype))
+        """Put a matrix and a shift in for a block; those of several sites may be nested."""
+        old = [one.clone() for one in self._tensors()]
+        self.put(matrix, bias_shift)
+        try:
             yield
+        finally:
+            for one, was in zip(self._tensors(), old, strict=True):
+                one.copy_(was)
+
+
+def plain(module: nn.Module) -> nn.Module:
+    """Return a copy in eval mode, without gradients, that does the same with plain parameters.
+
+    What parametrizations make is a parameter of it, and each linear layer, convolution has a bias.
+    """
+    copy = deepcopy(module).eval()
+    for part in list(copy.modules()):
+        if is_parametrized(part):  # torch's removal would break the class of the original, too
+            leaves: Any = part.parametrizations
+            made = {leaf: getattr(part, leaf).detach() for leaf in leaves}
+            part.__class__ = type_before_parametrizations(part)
+            del part.parametrizations
+            for leaf, value in made.items():
+                setattr(part, leaf, nn.Parameter(value))
+        weight: Any = getattr(part, "weight", None)
+        bare = isinstance(part, _COVERED) and getattr(part, "bias", False) is None
+        if bare and not is_lazy(weight):
+            part.bias = nn.Parameter(weight.new_zeros(len(weight)))
+    return copy.requires_grad_(False)
 
 
 def sites(module: nn.Module) -> tuple[list[Site], dict[str, str]]:
-    """Return the sites of a module, and why each other entry of its state dict is none.
-
-    >>> found, why = sites(nn.Sequential(nn.Conv1d(4, 6, 3, groups=2, bias=False), nn.PReLU()))
-    >>> [(site.name, site.group, site.rows, site.columns) for site in found], why
-    ([('0.weight', 0, 3, 6), ('0.weight', 1, 3, 6)], {'1.weight': 'one axis: a bias or a scale'})
-    """
+    """Return the sites of a module, and why each other entry of its state dict is none."""
     state, why, uses = module.state_dict(keep_vars=True), dict[str, str](), dict[Any, list[Any]]()
     for path, owner in module.named_modules():
         for leaf in getattr(owner, "_flat_weights_names", ["weight"]):
             if isinstance(owner, _COVERED) and leaf[:9] in ("weight", "weight_ih", "weight_hh"):
-                name, matrix = f"{path}.{leaf}" if path else leaf, _weight(owner, leaf)
-                if no := _why_not(owner, matrix):
+                name, weight = f"{path}.{leaf}" if path else leaf, getattr(owner, leaf)
+                if no := _why_not(owner, weight) if name in state else _HOOK:
                     why[name] = no
-                else:  # one that is made lies elsewhere at each call
-                    key = _key(matrix) if name in state else name
-                    uses.setdefault(key, []).append((name, owner, leaf))
+                else:
+                    uses.setdefault(_key(weight), []).append((name, owner, leaf))
     owners, same = dict(module.named_modules(remove_duplicate=False)), dict[str, list[str]]()
     for name, entry in state.items():
         if (key := _key(entry)) not in uses:
@@ -106,21 +131,14 @@ def sites(module: nn.Module) -> tuple[list[Site], dict[str, str]]:
             same.setdefault(first, []).append(name)
     found = []
     for (name, owner, leaf), *more in uses.values():
-        matrix, groups = _weight(owner, leaf).flatten(1), getattr(owner, "groups", 1)
+        weight, groups = getattr(owner, leaf), getattr(owner, "groups", 1)
         bias = name.removesuffix(leaf) + leaf.replace("weight", "bias", 1)
-        notes = {
-            "upcast from": [str(matrix.dtype)[6:]] * (matrix.dtype in _FLOATS[2:]),
-            "effective weight of": [type(by).__name__ for by in _makers(owner, leaf).values()],
-            "tied with": same.get(name, []),
-        }
-        note = "; ".join(f"{what} {', '.join(whom)}" for what, whom in notes.items() if whom)
+        notes = [f"upcast from {str(weight.dtype)[6:]}"] * (weight.dtype in _FLOATS[2:])
+        notes += [f"tied with {', '.join(same.get(name, []))}"] * (name in same)
+        has, gates = bias if bias in state else None, _GATES.get(getattr(owner, "mode", ""), ())
         used = (owner, leaf), *(use[1:] for use in more)
-        gates, has = _GATES.get(getattr(owner, "mode", ""), ()), bias if bias in state else None
-        rows, columns = len(matrix) // groups, matrix.shape[1]
-        found += [
-            Site(name, rows, columns, has, matrix.dtype, used, gates, note, groups, group)
-            for group in range(groups)
-        ]
+        site = partial(Site, name, len(weight) // groups, weight[0].numel(), has, weight.dtype)
+        found += [site(used, gates, "; ".join(notes), groups, group) for group in range(groups)]
     return found, why
 
 
@@ -151,53 +169,3 @@ def _key(entry: Any) -> object:
         return None
     dense = entry.layout == torch.strided and not entry.is_meta
     return (entry.data_ptr(), entry.shape, entry.stride()) if dense else None
-
-
-def _makers(owner: Any, leaf: str) -> dict[int, Any]:
-    """Return what makes an attribute of other tensors: parametrizations, or hooks of old kinds."""
-    if is_parametrized(owner, leaf):
-        return dict(enumerate(owner.parametrizations[leaf]))
-    kinds = "name", "_tensor_name"  # of weight_norm and spectral_norm, of prune
-    hooks = owner._forward_pre_hooks.items()
-    return {at: hook for at, hook in hooks if leaf in [getattr(hook, kind, 0) for kind in kinds]}
-
-
-def _weight(owner: nn.Module, leaf: str) -> Any:
-    """Return a tensor as the next call in eval mode uses it."""
-    with still(owner):
-        for maker in _makers(owner, leaf).values():
-            if not isinstance(maker, nn.Module):
-                maker(owner, ())
-        found = getattr(owner, leaf)
-        return found if is_lazy(found) else found.data
-
-
-def _put(undo: ExitStack, owner: nn.Module, leaf: str, value: Tensor) -> None:
-    """Put a value in place of a parameter, of what is made at each call, or of no bias."""
-    makers, hooks = _makers(owner, leaf), owner._forward_pre_hooks
-    if is_parametrized(owner, leaf):  # the last one's result is another
-        undo.callback(makers.popitem()[1].register_forward_hook(lambda *_: value).remove)
-        return
-    old = getattr(owner, leaf)
-    for at, maker in makers.items():
-        undo.callback(hooks.__setitem__, at, maker)
-        hooks[at] = lambda *_: None
-    if makers or old is None:
-        undo.callback(setattr, owner, leaf, old)
-        setattr(owner, leaf, nn.Parameter(value) if old is None else value)
-    else:
-        undo.callback(old.data.copy_, old.data.clone())
-        old.data.copy_(value)
-
-
-@contextmanager
-def still(module: nn.Module) -> Iterator[None]:
-    """Eval mode without gradients; at the end the training flags are as before."""
-    modes = {part: part.training for part in module.modules()}
-    module.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for part, mode in modes.items():
-            part.training = mode

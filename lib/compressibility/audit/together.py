@@ -1,69 +1,54 @@
-"""What the cuts of all layers do to a network: its outputs, and the reader's own metric."""
+"""What the cuts of all layers do to a network: its outputs, the reader's own metric, promises."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from compressibility.audit.capture import capture
+from compressibility.audit.capture import mend
 from compressibility.audit.findings import Report
 from compressibility.audit.layer import Pruned
-from compressibility.audit.measured import Inputs
-from compressibility.audit.promised import promise
 from compressibility.audit.sites import Site
-from compressibility.dice import dice
+from compressibility.bounds.pruned_layer.promises import vacuity, xi_for
+from compressibility.bounds.wide_networks import Constants
 
 Metric = Callable[[nn.Module, Sequence[Any]], float]
 """Of the module and the held-out batches, as the loader gave them."""
 Progress = Callable[[float, str], object]
 """Share done, and what is done next."""
-BYTES = 2**28  # of inputs kept, of all layers
-_PASSES = 16  # batches that run through the network while its means are mended
+_MENDED = 512  # inputs that the means of the network with all cuts are found on
 
 
 def together(
     report: Report,
     module: nn.Module,
     cuts: Mapping[Site, Pruned],
-    calibration: Sequence[Any],
-    held_out: Sequence[Any],
+    parts: Mapping[str, Sequence[Any]],
     metric: Metric | None,
     tell: Progress,
 ) -> None:
-    """Cut layers alone and, means mended on what the cut network feeds, all together."""
-    if not cuts:
-        return
-    dense = _outputs(module, held_out)
-    labels = dict(zip(cuts, (layer["name"] for layer in report.layers), strict=True))
+    """Cut layers alone, and all together: the reader's own metric, and the network's outputs."""
+    new, old, found = parts["held_out"], parts["calibration"], report.network
+    dense = _outputs(module, new)
     weights = [site.weight() for site in cuts]
-    inputs = torch.cat([first(batch) for batch in calibration])
-    found = report.network
-    found["promise"] = promise(module, weights, inputs, dense, report.budget)
+    found["promise"] = promise(module, weights, [first(b) for b in old], dense, report.budget)
     if metric is not None:
-        found["metric"] = {"dense": float(metric(module, held_out)), "alone": {}}
+        found["metric"] = {"dense": float(metric(module, new)), "alone": {}}
         for number, (site, cut) in enumerate(cuts.items()):
-            tell(0.8 + 0.1 * number / len(cuts), f"the metric without a part of {labels[site]}")
+            tell(0.8 + 0.1 * number / len(cuts), f"the metric without a part of {site.label}")
             with site.with_weight(cut.weight, cut.bias):
-                found["metric"]["alone"][labels[site]] = float(metric(module, held_out))
-    with ExitStack() as stack:
-        for number, (site, cut) in enumerate(cuts.items()):
-            tell(0.9 + 0.05 * number / len(cuts), f"all together: {labels[site]}")
-            bias = cut.bias
-            if bias is not None:
-                some = calibration[: max(1, _PASSES // len(cuts))]
-                lots = dice("audit", "together")
-                fed = capture(module, some, [site], generator=lots, cap=BYTES, call=run)
-                bias = (site.weight() - cut.weight).double() @ Inputs(fed[site]).mean
-            stack.enter_context(site.with_weight(cut.weight, bias))
-        made = _outputs(module, held_out)
-        if metric is not None:
-            found["metric"]["together"] = float(metric(module, held_out))
-        for site, cut in cuts.items():
-            report.tensors |= _saved(site, cut)
+                found["metric"]["alone"][site.label] = float(metric(module, new))
+    tell(0.9, "all together")
+    alike = _joined([batch for batch in old if first(batch).shape[1:] == first(old[0]).shape[1:]])
+    mend(cuts, lambda: run(module, alike))
+    made = _outputs(module, new)
+    if metric is not None:
+        found["metric"]["together"] = float(metric(module, new))
+    for site, cut in cuts.items():
+        report.tensors |= site.state() | {f"{site.label}.removed": cut.touched.contiguous()}
     gap, spread = (made - dense).square().sum(1).mean(), dense.var(0, correction=0).sum()
     found["outputs"] = {"error": float(gap / spread)}
     if dense.shape[1] > 1:
@@ -71,15 +56,32 @@ def together(
         found["outputs"]["changed"] = float(changed.double().mean())
 
 
-def _saved(site: Site, cut: Pruned) -> dict[str, Tensor]:
-    owner, leaf = site.uses[0]
-    names = {site.name: leaf}
-    if cut.bias is not None:
-        bias = leaf.replace("weight", "bias", 1)
-        names[site.name.removesuffix(leaf) + bias] = bias
-    found = {name: getattr(owner, leaf).detach().clone() for name, leaf in names.items()}
-    name = f"{site.name}.removed" if site.groups == 1 else f"{site.name}.removed.{site.group}"
-    return found | {name: cut.touched.contiguous()}
+def promise(
+    module: nn.Module,
+    weights: Sequence[Tensor],
+    batches: Sequence[Tensor],
+    outputs: Tensor,
+    budget: float,
+) -> dict[str, Any]:
+    r"""Return what Theorems 2 and 3 of [EGM] (``wide_networks``) would promise of a chain.
+
+    ``says`` in words; ``v_half`` is :math:`V(\tfrac12)`, over the variance of outputs (N, …);
+    ``xi`` the :math:`\xi` that promises the budget. Hypotheses are not looked at: it is no proof.
+    """
+    found: dict[str, Any] = dict.fromkeys(("v_half", "xi"))
+    own = [p for p in module.modules() if next(p.parameters(recurse=False), None) is not None]
+    if len(own) != len(weights) or not all(isinstance(part, nn.Linear) for part in own):
+        return found | {"says": "not given: the theorems speak of chains of linear layers"}
+    try:
+        known: Any = {"c1": Constants.of(list(weights)).c1, "m": len(weights)}
+        known["radius"] = max(float(x.double().flatten(1).norm(dim=1).max()) for x in batches)
+        known["variance"] = float(outputs.double().flatten(1).var(0, correction=0).sum())
+        found |= {"v_half": vacuity(0.5, **known), "xi": xi_for(budget, **known)}
+    except (ValueError, OverflowError) as why:
+        return found | {"says": f"not given: {why}"}
+    kept = "empty: a constant network keeps it too"
+    none = "of networks without biases, if all their hypotheses hold: nobody has looked here"
+    return found | {"says": kept if found["v_half"] >= 1 else none}
 
 
 def _outputs(module: nn.Module, batches: Sequence[Any]) -> Tensor:
@@ -91,6 +93,13 @@ def _outputs(module: nn.Module, batches: Sequence[Any]) -> Tensor:
             out = next(iter(out.values() if isinstance(out, Mapping) else out))
         made.append(out.double().flatten(1) if out.ndim > 1 else out.double()[:, None])
     return torch.cat(made)
+
+
+def _joined(batches: Sequence[Any]) -> Any:
+    """Return the first inputs of batches as one."""
+    if isinstance(batches[0], Mapping):
+        return {key: _joined([batch[key] for batch in batches]) for key in batches[0]}
+    return torch.cat([first(batch) for batch in batches])[:_MENDED]
 
 
 def run(module: nn.Module, batch: Any) -> Any:

@@ -33,12 +33,22 @@ def weight_facts(weight: Tensor, budget: float, name: str = "") -> dict[str, Any
     0.3333333333333333
     """
     flat, rows = weight.flatten(), weight if len(weight) <= weight.shape[1] else weight.mT
-    facts = _tail(flat, name)
+    unknown = "tail_index", "norm_ranks", "operator_norm", "stable_rank"
+    facts: dict[str, Any] = dict.fromkeys(unknown)
+    lots = torch.randint(len(flat), (_SAMPLE,), generator=dice("tail sample", name))
+    try:
+        found = diagnose(flat if len(flat) <= _SAMPLE else flat[lots], dice("tail controls", name))
+        facts["tail"] = _WORDS[found.verdict.partition(":")[0]]
+        facts["tail_index"] = {
+            sample: {by: [one.value, one.low, one.high] for by, one in each.items()}
+            for sample, each in found.estimates.items()
+        }
+    except ValueError as why:
+        facts["tail"] = f"not told: {why}"
+    columns = torch.linalg.vector_norm(weight, dim=0, dtype=torch.float64)
     facts["norm_removed"] = float(removable(flat, budget, squared=True))
     facts["norm_removed_gaussian"] = GAUSSIAN.removable(math.sqrt(budget))
-    columns = torch.linalg.vector_norm(weight, dim=0, dtype=torch.float64)
     facts["norm_columns"] = float(removable(columns, budget, squared=True))
-    facts |= dict.fromkeys(("norm_ranks", "operator_norm", "stable_rank"))
     if len(rows) <= _SIDE and bool(flat.any()):
         gram = sum(part @ part.mT for part in (x.double() for x in torch.split(rows, _SIDE, 1)))
         squares = torch.linalg.eigvalsh(torch.as_tensor(gram)).clamp(min=0)
@@ -46,18 +56,3 @@ def weight_facts(weight: Tensor, budget: float, name: str = "") -> dict[str, Any
         facts["operator_norm"] = float(squares[-1].sqrt())
         facts["stable_rank"] = float(squares.sum() / squares[-1])
     return facts
-
-
-def _tail(flat: Tensor, name: str) -> dict[str, Any]:
-    if len(flat) > _SAMPLE:
-        chosen = torch.randint(len(flat), (_SAMPLE,), generator=dice("tail sample", name))
-        flat = flat[chosen]
-    try:
-        found = diagnose(flat, dice("tail controls", name))
-    except ValueError as why:
-        return {"tail": f"not told: {why}", "tail_index": None}
-    indices = {
-        sample: {by: [one.value, one.low, one.high] for by, one in each.items()}
-        for sample, each in found.estimates.items()
-    }
-    return {"tail": _WORDS[found.verdict.partition(":")[0]], "tail_index": indices}
