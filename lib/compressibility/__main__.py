@@ -25,7 +25,7 @@ _NAMES = {
     "--model": "PACKAGE.MODULE:FACTORY: returns the module",
     "--inputs": "batches.pt, .npz (inputs, targets), or PACKAGE.MODULE:LOADER",
     "--metric": "PACKAGE.MODULE:F of the module and the held-out batches",
-    "--curvature": "PACKAGE.MODULE:F of the module, its weights' names, calibration batches",
+    "--loss": "PACKAGE.MODULE:F of outputs and targets, their mean: adds its curvature",
 }
 _FILES = {"--html": "a page", "--json": "data", "--save": "cut weights, biases, masks"}
 
@@ -66,7 +66,7 @@ def _audit(given: argparse.Namespace) -> int:
         print(f"\r{done:4.0%}{after} · {what:.60}\033[K", end="", file=sys.stderr, flush=True)
 
     if given.model:
-        own = {what: _named(vars(given)[what]) for what in ("metric", "curvature")}
+        own = {what: _named(vars(given)[what]) for what in ("metric", "loss")}
         module = _filled(_named(given.model)(), file)
         report = audit(module, _batches(given.inputs), **own, budget=given.budget, progress=tell)
     else:

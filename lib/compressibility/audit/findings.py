@@ -43,7 +43,8 @@ class Report:
     ``network``           ``covered``, ``parameters``, ``removed`` (``_low``, ``_high``) of the
                           covered weights, ``worst``: the largest held-out error of a layer; with
                           all cut ``outputs``: error, share of changed answers; ``metric``:
-                          ``dense``, ``together``, ``alone{}``; ``promise``, ``curvature``
+                          ``dense``, ``together``, ``alone{}``; ``promise``; ``curvature`` of
+                          the loss: :func:`curvature.curvature`
     ``about``             versions, seed, file and its SHA-256, seconds, memory (MB), inputs
     ===================== ====================================================================
     """

@@ -6,7 +6,7 @@ import math
 import platform
 import resource
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from compressibility.audit.capture import capture
+from compressibility.audit.curvature import curvature
 from compressibility.audit.findings import ENDS, Report
 from compressibility.audit.layer import Pruned
 from compressibility.audit.measured import KINDS, Fed, largest
@@ -23,9 +24,8 @@ from compressibility.audit.together import Metric, Progress, first, run, togethe
 from compressibility.audit.weights import weight_facts
 from compressibility.checks import need
 from compressibility.dice import dice
+from compressibility.spectrum.operators import Objective
 
-Curvature = Callable[[nn.Module, Sequence[str], Sequence[Any]], Mapping[str, Any]]
-"""Of the module, its weights' names and the calibration batches: what a loss says."""
 PARTS = ("calibration", "validation", "held_out")
 _BYTES, _ROWS = 2**28, 2**12  # of inputs kept: of all layers, of each
 
@@ -35,14 +35,15 @@ def audit(
     loader: Iterable[Any],
     *,
     metric: Metric | None = None,
-    curvature: Curvature | None = None,
+    loss: Callable[[Tensor, Tensor], Tensor] | None = None,
     budget: float = 0.01,
     progress: Progress | None = None,
 ) -> Report:
     """Audit a module on batches, inputs or (inputs, targets), dealt in three.
 
     Cuts are chosen on calibration batches, how much of them on validation batches; what is reported
-    is measured on those held out, the metric too. The module itself is not touched: a copy is cut.
+    is measured on those held out, the metric too. A loss, the mean over (outputs, targets), adds
+    the ``curvature`` on calibration batches. The module itself is not touched: a copy is cut.
 
     >>> net = nn.Sequential(nn.Linear(8, 4), nn.ReLU(), nn.Linear(4, 2)).double()
     >>> report = audit(net, torch.ones(6, 8, 8).double().cumsum(2).split(1), budget=0.05)
@@ -65,6 +66,11 @@ def audit(
             name: capture(copy, part, left, generator=dice("audit", name), **kept)
             for name, part in parts.items()
         }
+        if metric is not None:  # before any work that it could lose
+            tried = float(metric(copy, parts["held_out"]))
+            report.network["metric"] = {"dense": tried, "alone": {}}
+        names = dict.fromkeys(one.name for one in left if all(one in x for x in seen.values()))
+        bowl = loss and Objective(copy, loss, parts["calibration"], tuple(names))
         cuts, total = dict[Site, Pruned](), sum(site.rows * site.columns for site in left)
         try:
             while left:
@@ -81,13 +87,14 @@ def audit(
         finally:
             for site in left:
                 report.skip(site.label, (site.rows, site.columns), "interrupted before")
+        if bowl:
+            tell(0.8, "the curvature of the loss")
+            try:
+                report.network["curvature"] = curvature(bowl)
+            except (ValueError, RuntimeError) as none:  # one batch; what has no second derivative
+                report.network["curvature"] = {"says": f"not given: {none}"}
         if cuts:
             together(report, copy, cuts, parts, metric, tell)
-        if curvature is not None:
-            tell(0.95, "the curvature of the loss")
-            names = [one["tensor"] for one in report.layers]
-            dense = plain(module).requires_grad_()
-            report.network["curvature"] = dict(curvature(dense, names, parts["calibration"]))
     return report
 
 

@@ -36,7 +36,6 @@ def together(
     weights = [site.weight() for site in cuts]
     found["promise"] = promise(module, weights, [first(b) for b in old], dense, report.budget)
     if metric is not None:
-        found["metric"] = {"dense": float(metric(module, new)), "alone": {}}
         for number, (site, cut) in enumerate(cuts.items()):
             tell(0.8 + 0.1 * number / len(cuts), f"the metric without a part of {site.label}")
             with site.with_weight(cut.weight, cut.bias):

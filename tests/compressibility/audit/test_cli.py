@@ -33,9 +33,14 @@ def loader():
 def metric(module, batches):
     return sum(float((module(x).argmax(1) == y).double().mean()) for x, y in batches) / len(batches)
 
+calls = []
+
 def slow(module, batches):
-    print("slow", flush=True)
-    time.sleep(60)
+    calls.append(module)
+    if len(calls) > 1:  # it is tried once before all else
+        print("slow", flush=True)
+        time.sleep(60)
+    return 0.0
 
 def broken():
     raise RuntimeError("no such\\nthing")

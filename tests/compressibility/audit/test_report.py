@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from functools import cache, partial
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -21,12 +22,7 @@ from compressibility.audit.measured import KINDS, Fed, largest
 from compressibility.audit.page import mark, page, percent
 from compressibility.audit.report import audit, audit_weights
 from compressibility.audit.together import promise
-from compressibility.bounds.pruning_limit.costs import Ranking, Scan
-from compressibility.bounds.pruning_limit.limits import removed_limit, removed_star
 from compressibility.dice import dice
-from compressibility.spectrum.lanczos import quadrature
-from compressibility.spectrum.operators import Objective, hessian
-from compressibility.spectrum.traces import path_costs
 from tests.compressibility.helpers import normal, refuses
 
 
@@ -42,11 +38,11 @@ def accuracy(module, batches):
 
 
 @cache
-def digits():
+def digits(widths=(64, 48, 32, 10)):
     """A network that was trained, and batches in a random order."""
     x, y = load_digits(return_X_y=True)
     x, y = torch.tensor(x / 16).float(), torch.tensor(y)
-    net = network()
+    net = network(widths)
     steps = torch.optim.Adam(net.parameters(), 3e-3)
     with torch.enable_grad():
         for _ in range(12):
@@ -58,30 +54,10 @@ def digits():
     return net, [(x[i], y[i]) for i in order.split(64)]
 
 
-def curvature(module, names, batches):
-    """What a reader may pass: s★, U2 and the measured rise of a loss, of the smallest weights."""
-    objective = Objective(module, functional.cross_entropy, batches, tuple(names))
-    H, weights = hessian(objective), objective.weights()
-    rank, shares = Ranking.magnitude(weights), [j / 20 for j in range(1, 21)]
-    counts = [round(share * len(weights)) for share in shares]
-    with torch.no_grad():
-        epsilon = float(torch.stack([objective.at(weights, b) for b in range(len(batches))]).std())
-        left = [weights - rank.removed(k).to(weights) for k in (0, *counts)]
-        values = [float(objective.mean(partial(objective.at, one))) for one in left]
-    spectrum = quadrature(H, 30, dice("audit spectrum")).spectrum().absolute()
-    model = path_costs(H, weights, rank.order, counts).tolist()
-    return {
-        "epsilon": epsilon,
-        "star": removed_limit(removed_star, rank, spectrum, epsilon),
-        "u2": Scan.over([cost <= epsilon for cost in model], counts, len(weights)).largest,
-        "curve": [[s, v - values[0]] for s, v in zip(shares, values[1:], strict=True)],
-    }
-
-
 @cache
 def audited():
     net, batches = digits()
-    return audit(net, batches, metric=accuracy, curvature=curvature)
+    return audit(net, batches, metric=accuracy, loss=functional.cross_entropy)
 
 
 def seen_by(net, batches, at):
@@ -401,26 +377,66 @@ def test_the_first_sentence_and_the_metric_first() -> None:
 
 @torch.no_grad()
 def test_curvature_of_a_loss() -> None:
-    """Catches ε of one batch, a path that is not by size, or U2 of other counts."""
-    found = audited().network["curvature"]
-    assert 0 < found["u2"] < 1
-    assert 0 < found["star"] < 1
-    assert found["epsilon"] > 0
-    (net, batches), share = digits(), 0.5
-    calibration = batches[::3]
-    flat = torch.cat([net[at].weight.detach().flatten() for at in (0, 2, 4)])
-    least = flat.abs().sort().values[round(share * len(flat)) - 1]
-    cut = network()
-    cut.load_state_dict(net.state_dict())
-    for at in (0, 2, 4):
-        cut[at].weight.data[cut[at].weight.abs() <= least] = 0
-    total = sum(len(y) for _, y in calibration)
-    loss = [
-        sum(float(functional.cross_entropy(m(x), y)) * len(y) for x, y in calibration) / total
-        for m in (net, cut)
-    ]
-    rise = dict(map(tuple, found["curve"]))[share]
-    assert rise == pytest.approx(loss[1] - loss[0], abs=1e-5)
+    """Catches ε or H of other inputs, no ½, a path not by size, a part of w: dense H."""
+    net, batches = digits((64, 6, 10))
+    told = batches[::3]
+    found = audit(net, batches, loss=functional.cross_entropy).network["curvature"]
+    x, y = (torch.cat(parts) for parts in zip(*told, strict=True))
+    each = torch.tensor([float(functional.cross_entropy(net(a), b)) for a, b in told])
+    assert found["epsilon"] == pytest.approx(float(each.std(correction=0)), rel=1e-4)
+    flat = torch.cat([net[at].weight.detach().flatten() for at in (0, 2)])
+    D = len(flat)
+
+    def loss(w):
+        first, last = w[:384].view(6, 64), w[384:].view(10, 6)
+        hidden = functional.relu(functional.linear(x, first, net[0].bias))
+        return functional.cross_entropy(functional.linear(hidden, last, net[2].bias), y)
+
+    H = torch.autograd.functional.hessian(loss, flat).double()
+    order, squares = flat.abs().argsort(), flat.double().square().sort().values.cumsum(0)
+    rises, costs = [], []
+    for j in range(1, 21):
+        gone = order[: -(-j * D // 20)]
+        c = torch.zeros(D).double()
+        c[gone] = flat[gone].double()
+        costs.append(float(c @ H @ c) / 2)
+        rises.append(float(loss(flat - c.float()) - loss(flat)))
+    assert [rise for _, rise in found["curve"]] == pytest.approx(rises, abs=1e-5)
+    shares = [share for share, _ in found["curve"]]
+    for name, paid in (("u2", costs), ("measured", rises)):
+        passing = [s for s, one in zip(shares, paid, strict=True) if one <= found["epsilon"]]
+        assert found[name] == max(passing)
+    bends, two = torch.linalg.eigvalsh(H).abs(), 2 * found["epsilon"]
+    star = next(j for j in range(1, D + 1) if (two / (squares[j - 1] * bends + two)).sum() < j) / D
+    assert found["star"] == pytest.approx(star, abs=0.02)
+    noise = math.sqrt(2 / 3) * float(bends.norm()) / D  # of a trace from three vectors of signs
+    assert found["bent"] == pytest.approx(float(bends.mean()), abs=3 * noise)
+    slope = torch.autograd.functional.jacobian(loss, flat).norm()
+    assert found["slope"] == pytest.approx(float(slope), rel=1e-4)
+    assert found["trace"] <= found["star"] + 1e-9
+
+
+def test_a_loss_that_cannot_be_bent_loses_no_row() -> None:
+    """Catches hours of work lost at the end: of one batch ε is 0, and the rows stand."""
+    net, x = nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 2)), normal(90, 5).float()
+    report = audit(net, [(part, part[:, :2]) for part in x.split(30)], loss=functional.mse_loss)
+    assert "not given: need 0 < epsilon" in report.network["curvature"]["says"]
+    assert len(report.layers) == 2
+    assert "not given: need 0" in page(report)
+
+
+def test_what_is_the_readers_own_is_tried_before_any_work() -> None:
+    """Catches a metric, or a loss, whose error comes after the layers are done."""
+    calls: list[str] = []
+
+    def broken(*_):
+        raise RuntimeError("of the reader's")
+
+    batches = [(part, part[:, 0]) for part in normal(30, 4).float().split(5)]
+    for own in ({"metric": broken}, {"loss": broken}):
+        with pytest.raises(RuntimeError, match="of the reader's"):
+            audit(nn.Linear(4, 2), batches, progress=lambda _, what: calls.append(what), **own)
+    assert set(calls) == {"the inputs of all layers"}
 
 
 def test_json_is_strict_and_complete() -> None:
