@@ -4,12 +4,14 @@ from tests.mutants import Mutant
 
 ROOM = "compressibility.audit"
 MEASURED, REPORT, CAPTURE = (f"{ROOM}.{name}" for name in ("measured", "report", "capture"))
+CURVATURE = f"{ROOM}.curvature"
 TOGETHER, FINDINGS, PAGE = (f"{ROOM}.{name}" for name in ("together", "findings", "page"))
 TESTS = "tests/compressibility/audit/test_report.py"
 FEW_LINES = f"{TESTS}::test_held_out_errors_of_three_layers_in_a_few_lines"
 DEFINITIONS = f"{TESTS}::test_dice_ranks_columns_and_readjusting_by_their_definitions"
 LOADED = f"{TESTS}::test_a_loaded_module_gives_the_reported_numbers"
 ONE_RUN = f"{TESTS}::test_one_run_mends_groups_and_recurrent_layers"
+BENT = f"{TESTS}::test_curvature_of_a_loss"
 GREEN = f"{TESTS}::test_an_empty_bound_is_never_green"
 
 MUTANTS = [
@@ -173,5 +175,47 @@ MUTANTS = [
         '"kind", "") == "onnx"',
         '"kind", "") == "ONNX"',
         "tests/compressibility/audit/test_cli.py::test_onnx_says_which_way_its_matrices_lie",
+    ),
+    Mutant(
+        "epsilon of the loss over batches with one degree of freedom less",
+        CURVATURE,
+        "begun.std(correction=0)",
+        "begun.std()",
+        BENT,
+    ),
+    Mutant(
+        "a path that begins with the largest weights",
+        CURVATURE,
+        "costs = path_costs(H, weights, rank.order, counts)",
+        "costs = path_costs(H, weights, rank.order.flip(0), counts)",
+        BENT,
+    ),
+    Mutant(
+        "the rise of the loss from zero",
+        CURVATURE,
+        "[value - start <= epsilon for value in values]",
+        "[value <= epsilon for value in values]",
+        BENT,
+    ),
+    Mutant(
+        "the loss on batches that were held out",
+        REPORT,
+        'Objective(copy, loss, parts["calibration"], tuple(names))',
+        'Objective(copy, loss, parts["held_out"], tuple(names))',
+        BENT,
+    ),
+    Mutant(
+        "curvature after the cuts",
+        REPORT,
+        'curvature(bowl)\n            except',
+        'together(report, copy, cuts, parts, None, tell) or curvature(bowl)\n            except',
+        BENT,
+    ),
+    Mutant(
+        "a reader's metric that is first called at the end",
+        REPORT,
+        'tried = float(metric(copy, parts["held_out"]))',
+        "tried = 0.0",
+        f"{TESTS}::test_the_first_sentence_and_the_metric_first",
     ),
 ]
