@@ -75,7 +75,8 @@ class Report:
     @property
     def sentence(self) -> str:
         """What may go, in words: the first line of the report."""
-        found, new, count = self.network, self.about.get("held_out_inputs"), len(self.layers)
+        found, new = self.network, self.about.get("held_out_inputs")
+        count = len({layer["tensor"] for layer in self.layers})
         part = f"{found['covered'] / max(found['parameters'], 1):.0%}"
         part = ">99%" if part == "100%" and found["covered"] < found["parameters"] else part
         says = f"of {found['covered']:,} weights in {count} layers ({part} of the network)"
@@ -85,15 +86,15 @@ class Report:
             says += f" none can be said to be free to go: {why}"
         else:
             share, low, high = (f"{found[end]:.0%}" for end in ENDS)
-            says += f" {share} ({low} to {high}) can go at {self.budget:.1%} error of each layer"
-            says += f": measured on {new} new inputs it is at most {found['worst']:.1%}"
+            says += f" {share} ({low} to {high}) can go at {_percent(self.budget)} error of each"
+            says += f" layer: measured on {new} new inputs it is at most {_percent(found['worst'])}"
         if "outputs" in found:
-            says += f"; all at once they move the outputs by {found['outputs']['error']:.1%}"
+            says += f"; all at once they move the outputs by {_percent(found['outputs']['error'])}"
         if "together" in (metric := found.get("metric", {})):
             one = max(metric["alone"].items(), key=lambda pair: abs(pair[1] - metric["dense"]))
             both = f"{metric['dense']:.4g}, all layers cut {metric['together']:.4g}"
-            says = f"your metric: {both}, one alone at worst {one[1]:.4g} ({one[0]}); {says}"
-        return f"{says[0].upper()}{says[1:]}.".replace(".0%", "%")
+            says = f"your metric: {both}, {one[0]} alone, which moves it most, {one[1]:.4g}; {says}"
+        return f"{says[0].upper()}{says[1:]}."
 
     def json(self) -> str:
         """Return all but tensors as JSON; what is not finite is null."""
@@ -121,6 +122,10 @@ def mend(module: nn.Module, path: str | Path) -> nn.Module:
         else:
             old.data.copy_(tensor)  # other layers may share it
     return module
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.0995 else f"{100 * share:.2g}%"
 
 
 def _finite(value: Any) -> Any:

@@ -36,16 +36,19 @@ class Fed:
     up to rounding) of the inputs, (n,) float64; ``unit``: variance, power of outputs without bias.
     """
 
-    def __init__(self, weight: Tensor, inputs: Tensor, units: int = 0) -> None:
-        """Take inputs that are positions of so many independent units; 0: all rows are."""
+    def __init__(self, weight: Tensor, inputs: Tensor, units: Tensor | None = None) -> None:
+        """Take inputs, and of which unit (N,) each is: several of one are not independent."""
         fits = inputs.ndim == 2 and inputs.numel() > 0 and len(inputs) > 1
         need(fits, "inputs (N, n), N >= 2", tuple(inputs.shape))
-        self.weight, self.inputs, self.units = weight, inputs, units or len(inputs)
+        self.weight, self.inputs = weight, inputs
+        alone = torch.arange(len(inputs)) if units is None else units
+        self.units = torch.unique(alone, return_inverse=True)[1]
         self.mean, self.power = inputs.double().mean(0), inputs.double().square().mean(0)
         variance = self.power - self.mean.square()
         self.variance = variance.masked_fill(variance <= 1e-12 * self.power, 0.0)
         made = self.outputs(weight)
-        self.unit = float(made.var(0, correction=0).sum()), float(made.square().sum(1).mean())
+        self.spread = (made - made.mean(0)).square().sum(1)
+        self.unit = float(self.spread.mean()), float(made.square().sum(1).mean())
 
     def outputs(self, weight: Tensor) -> Tensor:
         """Return what a weight (h', n) makes of the inputs, (N, h') float64."""
@@ -57,16 +60,24 @@ class Fed:
         return found
 
     def error(self, cut: Pruned) -> tuple[float, float]:
-        """Return a cut's damage over the outputs' variance, and its standard error over units."""
+        r"""Return a cut's damage over the outputs' variance, and its standard error over units.
+
+        With :math:`e_i` the damage less the value times the squared deviation, over the variance,
+        :math:`\frac1N \sqrt{\frac{U}{U-1} \sum_u (\sum_{i \in u} e_i)^2}`; infinite for U = 1.
+        """
         need(self.unit[0] > 0, "outputs that vary", self.unit[0])
         if cut.keep:
-            paid = (self.weight.double().square() * cut.touched).sum(0) * (1 / cut.keep - 1)
-            each = self.inputs.double().square() @ paid
+            paid = (self.weight.square() * cut.touched).sum(0) * (1 / cut.keep - 1)
+            each = (self.inputs * paid.sqrt().to(self.inputs.dtype)).norm(dim=1).double().square()
         else:
             gap = self.outputs(self.weight - cut.weight)
             each = (gap if cut.bias is None else gap - cut.bias).square().sum(1)
-        each = each / self.unit[0]
-        return float(each.mean()), float(each.std()) / math.sqrt(self.units)
+        value = float(each.mean()) / self.unit[0]
+        rest = (each - value * self.spread) / self.unit[0]  # of a ratio: its denominator varies too
+        sums = rest.new_zeros(int(self.units.max()) + 1).index_add(0, self.units, rest)
+        U = len(sums)
+        spread = float(sums.norm()) / len(rest) * math.sqrt(U / (U - 1)) if U > 1 else math.inf
+        return value, spread
 
     def alignment(self, hole: Tensor, restored: bool) -> float:
         """Return r = M/P of a hole, its damage over its prices; NaN without a price."""
@@ -94,19 +105,19 @@ class Fed:
 
     def cut(self, method: str, gone: int) -> Pruned:
         """Let so many units go."""
-        weight, n = self.weight, self.weight.shape[1]
+        weight, n, mean = self.weight, self.weight.shape[1], self.mean.to(self.weight.dtype)
         if method == "readjusted":
             return self._readjusted(gone)
         if method == "dice":
             share, keep, _ = best_keep(self._steps, Fraction(gone, n))
             return Pruned(weight, self._places["Wanda"] < round(share * n), keep=keep)
         if method == "ranks":  # the best in the outputs: their largest axes stay
-            axes = self._axes[:, len(weight) - self.total("ranks") + gone :]
-            left, touched = axes @ (axes.mT @ weight.double()), torch.ones_like(weight).bool()
+            axes = self._axes[:, len(weight) - self.total("ranks") + gone :].to(weight.dtype)
+            left, touched = axes @ (axes.mT @ weight), torch.ones_like(weight, dtype=torch.bool)
         else:
             touched = (self._places[method] < gone).expand_as(weight)
             left = weight.masked_fill(touched, 0.0)
-        bias = (weight - left).double() @ self.mean if KINDS[method] == _RESTORED else None
+        bias = ((weight - left) @ mean).double() if KINDS[method] == _RESTORED else None
         return Pruned(left, touched, bias)
 
     def _readjusted(self, gone: int) -> Pruned:
@@ -152,8 +163,8 @@ def largest(
 ) -> tuple[tuple[int, int, int], dict[int, float]]:
     """Return how many units may go (as measured, surely, perhaps), and errors looked at.
 
-    As measured: the last, of a scan of tenths from ``start`` and then by bisection, before the
-    first at which the error is above the budget. Surely, perhaps: two standard errors more, less.
+    As measured: the last before the first of a scan of tenths from ``start``, then by bisection, at
+    which the error is above the budget. Surely, perhaps: two standard errors more, less.
     """
     total = cutter.total(method) - (method == "dice")
     seen: dict[int, tuple[float, float]] = {0: (0.0, 0.0)}
@@ -162,7 +173,7 @@ def largest(
         def within(k: int) -> bool:
             if k not in seen:
                 seen[k] = judge.error(cutter.cut(method, k))
-            return seen[k][0] + widths * seen[k][1] <= budget
+            return seen[k][0] + (widths * seen[k][1] if widths else 0.0) <= budget
 
         tenths = sorted({round(j * total / 10) for j in range(1, 10)} | {start, total})
         high = next((k for k in tenths if k >= max(1, start) and not within(k)), None)
@@ -173,7 +184,7 @@ def largest(
         while high - low > max(1, total // finest):
             middle = (low + high) // 2
             low, high = (middle, high) if within(middle) else (low, middle)
-        return low if widths >= 0 else high
+        return low if widths >= 0 else high - 1
 
     found = crossing(0.0, 50 if method == "readjusted" else 400)
     ends = found, min(found, crossing(2.0, 40)), max(found, crossing(-2.0, 40))

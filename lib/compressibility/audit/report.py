@@ -14,13 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compressibility.audit.capture import capture
+from compressibility.audit.capture import Seen, capture, count, run
 from compressibility.audit.curvature import curvature
 from compressibility.audit.findings import ENDS, Report
 from compressibility.audit.layer import Pruned
 from compressibility.audit.measured import KINDS, Fed, largest
 from compressibility.audit.sites import Site, plain, sites
-from compressibility.audit.together import Metric, Progress, first, run, together
+from compressibility.audit.together import Metric, Progress, joined, outputs, together
 from compressibility.audit.weights import weight_facts
 from compressibility.checks import need
 from compressibility.dice import dice
@@ -39,7 +39,7 @@ def audit(
     budget: float = 0.01,
     progress: Progress | None = None,
 ) -> Report:
-    """Audit a module on batches, inputs or (inputs, targets), dealt in three.
+    """Audit a module on batches, (inputs, targets) or as of ``capture``, dealt in three.
 
     Cuts are chosen on calibration batches, how much of them on validation batches; what is reported
     is measured on those held out, the metric too. A loss, the mean over (outputs, targets), adds
@@ -51,24 +51,25 @@ def audit(
     report, batches, tell = Report(budget), list(loader), progress or (lambda *_: None)
     need(len(batches) >= len(PARTS), "3 batches or more: they are dealt in three", len(batches))
     parts = {name: batches[at :: len(PARTS)] for at, name in enumerate(PARTS)}
-    units = {name: sum(len(first(batch)) for batch in part) for name, part in parts.items()}
-    report.about = {f"{name}_inputs": count for name, count in units.items()}
-    with _made(report, sum(p.numel() for p in module.parameters())):
+    report.about = {f"{name}_inputs": sum(map(count, part)) for name, part in parts.items()}
+    copy, state = plain(module), module.state_dict()
+    own = [p for name, p in copy.named_parameters() if name in state or p.ndim > 1]  # no new bias
+    with _made(report, sum(p.numel() for p in own)):
         tell(0.0, "the inputs of all layers")
-        copy, state = plain(module), module.state_dict()
         left, why = sites(copy)
         named = {site.name for site in left} | (copy.state_dict().keys() - state.keys())
         for name in [one for one in dict.fromkeys([*state, *why]) if one not in named]:
             reason = why.get(name, "a part that a parametrized weight is made of")
             report.skip(name, getattr(state.get(name), "shape", []), reason)
-        kept: Any = {"cap": _BYTES, "most": _ROWS, "call": run}
-        seen = {
-            name: capture(copy, part, left, generator=dice("audit", name), **kept)
-            for name, part in parts.items()
-        }
-        if metric is not None:  # before any work that it could lose
+        dense = outputs(copy, parts["held_out"])  # what may fail does so before the work
+        run(copy, joined(parts["calibration"]))
+        if metric is not None:
             tried = float(metric(copy, parts["held_out"]))
             report.network["metric"] = {"dense": tried, "alone": {}}
+        seen = {
+            name: capture(copy, part, left, generator=dice("audit", name), cap=_BYTES, most=_ROWS)
+            for name, part in parts.items()
+        }
         names = dict.fromkeys(one.name for one in left if all(one in x for x in seen.values()))
         bowl = loss and Objective(copy, loss, parts["calibration"], tuple(names))
         cuts, total = dict[Site, Pruned](), sum(site.rows * site.columns for site in left)
@@ -77,7 +78,7 @@ def audit(
                 at = 1 - sum(site.rows * site.columns for site in left) / total
                 tell(0.1 + 0.7 * at, left[0].label)
                 inputs = {name: rows[left[0]] for name, rows in seen.items() if left[0] in rows}
-                made = _layer(left[0], inputs, units, budget)
+                made = _layer(left[0], inputs, budget)
                 if isinstance(made, str):
                     report.skip(left[0].label, (left[0].rows, left[0].columns), made)
                 else:
@@ -94,7 +95,7 @@ def audit(
             except (ValueError, RuntimeError) as none:  # one batch; what has no second derivative
                 report.network["curvature"] = {"says": f"not given: {none}"}
         if cuts:
-            together(report, copy, cuts, parts, metric, tell)
+            together(report, copy, cuts, parts, dense, metric, tell)
     return report
 
 
@@ -138,14 +139,14 @@ def _made(report: Report, parameters: int) -> Iterator[None]:
 
 
 def _layer(
-    site: Site, inputs: Mapping[str, Tensor], units: Mapping[str, int], budget: float
+    site: Site, inputs: Mapping[str, Seen], budget: float
 ) -> tuple[dict[str, Any], Pruned] | str:
     if len(inputs) < len(PARTS):
         return "the inputs never reach it"
     weight = site.weight()
     if torch.equal(weight.float().double(), weight):  # as most are kept: half the memory
         weight = weight.float()
-    fed = {name: Fed(weight, x, min(units[name], len(x))) for name, x in inputs.items()}
+    fed = {name: Fed(weight, *seen) for name, seen in inputs.items()}
     if any(one.unit[0] <= 1e-12 * max(one.unit[1], 1e-300) for one in fed.values()):
         return "its outputs do not vary on these inputs"
     seen, new, methods = fed["calibration"], fed["held_out"], dict[str, Any]()
@@ -154,18 +155,20 @@ def _layer(
     row |= {"curves": {}, "power_ratio": new.unit[1] / new.unit[0]}
     for method, kind in KINDS.items():
         no = seen.why_not_readjusted if method == "readjusted" else None
-        no = no or (None if site.bias or "mean" not in kind else "not offered: takes no bias")
+        no = no or (None if site.biases or "mean" not in kind else "not offered: takes no bias")
         found = methods[method] = {"kind": kind, "why_not": no}
         if no is None:
             start = methods["std + mean"]["units"] if method == "readjusted" else 0
             ends, errors = largest(seen, fed["validation"], method, budget, start)
             cut = seen.cut(method, ends[0])
+            if start and torch.equal(cut.weight, seen.cut("std + mean", ends[0]).weight):
+                found["kind"] = "as std + mean: readjusting would not pay on so few samples"
             found |= dict(zip(ENDS, (seen.saved(method, k) for k in ends), strict=True))
             judged = {name: one.error(cut) for name, one in fed.items()}
             found |= {name: error for name, (error, _) in judged.items()}
             found |= {"units": ends[0], "standard_error": judged["held_out"][1]}
             row["curves"][method] = [[seen.saved(method, k), e] for k, e in errors.items()]
-    best = "std + mean" if site.bias else "Wanda"
+    best = "std + mean" if site.biases else "Wanda"
     if methods["readjusted"].get("removed", 0.0) > methods[best]["removed"]:
         best = "readjusted"
     cut = seen.cut(best, methods[best]["units"])
@@ -187,6 +190,8 @@ def _warnings(row: Mapping[str, Any], best: Mapping[str, Any], budget: float) ->
     if best["removed_high"] - best["removed_low"] > 0.1:
         low, high = best["removed_low"], best["removed_high"]
         yield f"more inputs may move the share: {low:.0%} to {high:.0%}"
+    if "tied" in row["note"]:
+        yield "tied: one error over all its uses, of which each may be worse"
     if row["power_ratio"] > 2:
         yield f"a share of the power would look {row['power_ratio']:.1f} times smaller"
 

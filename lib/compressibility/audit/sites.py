@@ -37,7 +37,7 @@ class Site:
     name: str  # in the state dict
     rows: int  # h'
     columns: int  # n
-    bias: str | None  # name in the state dict
+    biases: tuple[str, ...]  # names in the state dict, of each use's
     dtype: torch.dtype
     uses: tuple[tuple[nn.Module, str], ...]  # module and attribute; several where it is tied
     gates: tuple[str, ...]  # of a recurrent layer: equal shares of the rows
@@ -53,7 +53,7 @@ class Site:
     def _tensors(self) -> list[Tensor]:
         """Return the weight, and the biases of all uses; tied ones once."""
         uses = [(owner, leaf.replace("weight", "bias", 1)) for owner, leaf in self.uses]
-        biases = {id(bias): bias for use in uses if (bias := getattr(*use, None)) is not None}
+        biases = {_key(bias): bias for use in uses if (bias := getattr(*use, None)) is not None}
         return [tensor.data for tensor in (getattr(*self.uses[0]), *biases.values())]
 
     def weight(self) -> Tensor:
@@ -62,15 +62,15 @@ class Site:
         return part.flatten(1).to(torch.float64, copy=True)
 
     def state(self) -> dict[str, Tensor]:
-        """Return copies of the weight and, if there is one, of the bias by their names."""
-        names = [name for name in (self.name, self.bias) if name is not None]
-        return dict(zip(names, (one.clone() for one in self._tensors()), strict=False))
+        """Return copies of the weight and of the biases by their names."""
+        values = (one.clone() for one in self._tensors())
+        return dict(zip((self.name, *self.biases), values, strict=True))
 
     def put(self, matrix: Tensor, bias_shift: Tensor | None = None) -> None:
         """Put in another matrix (h', n) and add (h',) to the bias, rounded to their precision."""
         shape = self.rows, self.columns
         need(matrix.shape == shape, f"{shape} for {self.name}", tuple(matrix.shape))
-        need(bias_shift is None or bool(self.bias), f"biases in the layer of {self.name}", "none")
+        need(bias_shift is None or bool(self.biases), f"biases in the layer of {self.name}", "none")
         weight, *biases = (one.chunk(self.groups)[self.group] for one in self._tensors())
         weight.copy_(matrix.reshape(weight.shape))
         if bias_shift is not None:
@@ -130,15 +130,17 @@ def sites(module: nn.Module) -> tuple[list[Site], dict[str, str]]:
             why[name] = f"the same tensor as {first}"
             same.setdefault(first, []).append(name)
     found = []
-    for (name, owner, leaf), *more in uses.values():
+    for used in uses.values():
+        name, owner, leaf = used[0]
         weight, groups = getattr(owner, leaf), getattr(owner, "groups", 1)
-        bias = name.removesuffix(leaf) + leaf.replace("weight", "bias", 1)
+        near = (of.removesuffix(at) + at.replace("weight", "bias", 1) for of, _, at in used)
+        biases = {_key(state[bias]): bias for bias in near if bias in state}
         notes = [f"upcast from {str(weight.dtype)[6:]}"] * (weight.dtype in _FLOATS[2:])
         notes += [f"tied with {', '.join(same.get(name, []))}"] * (name in same)
-        has, gates = bias if bias in state else None, _GATES.get(getattr(owner, "mode", ""), ())
-        used = (owner, leaf), *(use[1:] for use in more)
-        site = partial(Site, name, len(weight) // groups, weight[0].numel(), has, weight.dtype)
-        found += [site(used, gates, "; ".join(notes), groups, group) for group in range(groups)]
+        shape, places = (len(weight) // groups, weight[0].numel()), tuple(use[1:] for use in used)
+        site = partial(Site, name, *shape, tuple(biases.values()), weight.dtype, places)
+        more = _GATES.get(getattr(owner, "mode", ""), ()), "; ".join(notes), groups
+        found += [site(*more, group) for group in range(groups)]
     return found, why
 
 

@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compressibility.audit.capture import mend
+from compressibility.audit.capture import first, mend, run
 from compressibility.audit.findings import Report
 from compressibility.audit.layer import Pruned
 from compressibility.audit.sites import Site
 from compressibility.bounds.pruned_layer.promises import vacuity, xi_for
 from compressibility.bounds.wide_networks import Constants
+from compressibility.checks import need
 
 Metric = Callable[[nn.Module, Sequence[Any]], float]
 """Of the module and the held-out batches, as the loader gave them."""
@@ -27,12 +28,12 @@ def together(
     module: nn.Module,
     cuts: Mapping[Site, Pruned],
     parts: Mapping[str, Sequence[Any]],
+    dense: Tensor,
     metric: Metric | None,
     tell: Progress,
 ) -> None:
-    """Cut layers alone, and all together: the reader's own metric, and the network's outputs."""
+    """Cut layers alone, and all together: the reader's own metric, and the ``dense`` outputs."""
     new, old, found = parts["held_out"], parts["calibration"], report.network
-    dense = _outputs(module, new)
     weights = [site.weight() for site in cuts]
     found["promise"] = promise(module, weights, [first(b) for b in old], dense, report.budget)
     if metric is not None:
@@ -41,16 +42,15 @@ def together(
             with site.with_weight(cut.weight, cut.bias):
                 found["metric"]["alone"][site.label] = float(metric(module, new))
     tell(0.9, "all together")
-    alike = _joined([batch for batch in old if first(batch).shape[1:] == first(old[0]).shape[1:]])
-    mend(cuts, lambda: run(module, alike))
-    made = _outputs(module, new)
+    mend(cuts, lambda: run(module, joined(old)))
+    made = outputs(module, new)
     if metric is not None:
         found["metric"]["together"] = float(metric(module, new))
     for site, cut in cuts.items():
         report.tensors |= site.state() | {f"{site.label}.removed": cut.touched.contiguous()}
-    gap, spread = (made - dense).square().sum(1).mean(), dense.var(0, correction=0).sum()
+    gap, spread = (made - dense).square().sum() / len(dense), dense.var(0, correction=0).sum()
     found["outputs"] = {"error": float(gap / spread)}
-    if dense.shape[1] > 1:
+    if dense.ndim == 2 and dense.shape[1] > 1:  # of maps nobody asks for the largest value
         changed = made.argmax(1) != dense.argmax(1)
         found["outputs"]["changed"] = float(changed.double().mean())
 
@@ -83,32 +83,34 @@ def promise(
     return found | {"says": kept if found["v_half"] >= 1 else none}
 
 
-def _outputs(module: nn.Module, batches: Sequence[Any]) -> Tensor:
-    """Return the first output of each input, flat: (N, …) float64."""
+def outputs(module: nn.Module, batches: Sequence[Any]) -> Tensor:
+    """Return the first output of all inputs, (N, …) float64; of all places, if shapes differ."""
     made = []
     for batch in batches:
         out: Any = run(module, batch)
         while not isinstance(out, Tensor):
+            need(bool(out), "a tensor as the first output", type(out).__name__)
             out = next(iter(out.values() if isinstance(out, Mapping) else out))
-        made.append(out.double().flatten(1) if out.ndim > 1 else out.double()[:, None])
+        made.append(out.double() if out.ndim > 1 else out.double().reshape(-1, 1))
+    if len({out.shape[1:] for out in made}) > 1:
+        made = [out.flatten(0, -2) for out in made]
+    shapes = {out.shape[1:] for out in made}
+    need(len(shapes) == 1, "outputs whose last axes are alike", [tuple(one) for one in shapes])
     return torch.cat(made)
 
 
-def _joined(batches: Sequence[Any]) -> Any:
-    """Return the first inputs of batches as one."""
-    if isinstance(batches[0], Mapping):
-        return {key: _joined([batch[key] for batch in batches]) for key in batches[0]}
-    return torch.cat([first(batch) for batch in batches])[:_MENDED]
+def joined(batches: Sequence[Any]) -> Any:
+    """Return the first inputs of batches as one, of those that are like the first."""
+    named = isinstance(batches[0], Mapping)
+    parts = [list(batch.values()) if named else [first(batch)] for batch in batches]
 
+    def plain(part: Sequence[Any]) -> bool:
+        tensors = all(isinstance(x, Tensor) and x.ndim > 0 for x in part)
+        return tensors and len({len(x) for x in part}) == 1
 
-def run(module: nn.Module, batch: Any) -> Any:
-    """Call a module by keywords, or on inputs or (inputs, targets)."""
-    if isinstance(batch, Mapping):
-        return module(**batch)
-    return module(batch[0] if isinstance(batch, list | tuple) else batch)
-
-
-def first(batch: Any) -> Tensor:
-    """Return the inputs of a batch, the first of several."""
-    found = next(iter(batch.values())) if isinstance(batch, Mapping) else batch
-    return torch.as_tensor(found[0] if isinstance(found, list | tuple) else found)
+    if not plain(parts[0]):
+        return batches[0]
+    shapes = [x.shape[1:] for x in parts[0]]
+    alike = [part for part in parts if plain(part) and [x.shape[1:] for x in part] == shapes]
+    whole = [torch.cat(column)[:_MENDED] for column in zip(*alike, strict=True)]
+    return dict(zip(batches[0], whole, strict=True)) if named else whole[0]

@@ -16,7 +16,7 @@ _SAMPLE = 100_000  # weights that a tail is diagnosed on
 _SIDE = 4096  # of the smaller side of a matrix whose singular values are found
 _WORDS = {
     "yes": "heavy: as of a law without variance, heavier than both controls",
-    "no": "light: its largest weights fall off faster than any law without variance",
+    "no": "not so heavy: its largest weights fall off faster than any law without variance",
     "undecided": "undecided: the estimates contradict each other, or their intervals are too wide",
 }
 

@@ -27,7 +27,7 @@ def seen_in(module, *batches, most=10**6, cap=2**34, seed=0, **more):
     module = module.requires_grad_(False)
     found, _ = sites(module)
     seen = capture(module, batches, found, generator=dice("test", seed), cap=cap, most=most, **more)
-    return {(site.name, site.group): rows for site, rows in seen.items()}
+    return {(site.name, site.group): one.rows for site, one in seen.items()}
 
 
 def off(got, right):
@@ -89,7 +89,7 @@ def test_linear(shape):
     layer, x = nn.Linear(5, 3).double(), normal(*shape)
     rows = seen_in(layer, x)["weight", 0]
     assert off(functional.linear(rows, layer.weight, layer.bias), layer(x).reshape(-1, 3)) < 1e-14
-    keywords = seen_in(layer, x, call=lambda module, batch: module(input=batch))
+    keywords = seen_in(layer, {"input": x})
     assert torch.equal(keywords["weight", 0], rows)
 
 
@@ -145,7 +145,7 @@ def test_recurrent(kind, ways, form):
     )
     hx = () if not started else (begin,) if kind is nn.LSTM else (begin[0],)
     fed = x.transpose(0, 1) if first else x[:, 0] if form == "alone" else x
-    seen = seen_in(net, (fed, *hx), call=lambda module, batch: module(*batch))
+    seen = seen_in(net, {"input": fed} | ({"hx": hx[0]} if hx else {}))
     assert len(seen) == 4 * ways
     right = net(fed, *hx)[0].detach()
     right = right.transpose(0, 1) if first else right[:, None] if form == "alone" else right
@@ -163,7 +163,7 @@ def test_packed_sequences():
     net = nn.LSTM(3, 4, 2, bidirectional=True).double()
     x, begin = [normal(n, 3, seed=n) for n in (2, 5, 3)], (normal(4, 3, 4), normal(4, 3, 4, seed=1))
     packed = pack_sequence(x, enforce_sorted=False)
-    seen = seen_in(net, packed, call=lambda module, batch: module(batch, begin))
+    seen = seen_in(net, {"input": packed, "hx": begin})
     right, sizes = pad_packed_sequence(net(packed, begin)[0])
     end = 0
     for at, size in enumerate(sizes.tolist()):
@@ -174,6 +174,28 @@ def test_packed_sequences():
         assert off(seen["weight_hh_l1", 0][rows][1:], out[:-1, :4]) < 1e-12
         assert off(seen["weight_hh_l1_reverse", 0][rows][1:], out.flip(0)[:-1, 4:]) < 1e-12
     assert end == len(seen["weight_hh_l1", 0]) == 10
+
+
+def test_rows_know_their_inputs():
+    """Positions or time steps that pass for inputs of their own; batches that start anew."""
+    net = nn.Sequential(nn.Conv1d(1, 2, 2), nn.Flatten(), nn.Linear(6, 3))
+    x = torch.arange(5.0)[:, None, None].expand(5, 1, 4)  # each input's values are its number
+    seen = capture(net, x.split(3), sites(net)[0], generator=dice("units"))
+    conv, last = seen.values()
+    assert torch.equal(conv.units, conv.rows[:, 0].long())
+    assert torch.equal(last.units, torch.arange(5))
+    rnn = nn.GRU(1, 2, batch_first=True)
+    for batch in (
+        x[:, 0, :, None],
+        {"input": pack_sequence([x[k, 0, : 4 - k // 2, None] for k in range(5)])},
+    ):
+        rows, units = next(iter(capture(rnn, [batch], sites(rnn)[0], generator=dice("u")).values()))
+        assert torch.equal(units, rows[:, 0].long())
+    flat = nn.Linear(4, 2)
+    pair = capture(
+        flat, [{"input": x[:, 0].repeat_interleave(2, 0)}], sites(flat)[0], generator=dice("f")
+    )
+    assert len(next(iter(pair.values())).units.unique()) == 10
 
 
 def test_a_layer_that_runs_twice_is_seen_twice():
@@ -192,7 +214,10 @@ def test_samples_are_uniform_without_replacement_in_order():
     found, counts = sites(layer)[0], torch.zeros(60)
     for seed in range(500):
         batches = x[:40], x[40:41], x[41:]
-        (rows,) = capture(layer, batches, found, generator=dice("u", seed), most=12).values()
+        ((rows, units),) = capture(
+            layer, batches, found, generator=dice("u", seed), most=12
+        ).values()
+        assert torch.equal(units, rows[:, 0].long())
         assert bool((rows.diff(dim=0) > 0).all())
         assert len(rows) == 12
         counts[rows[:, 0].long()] += 1
@@ -206,13 +231,14 @@ def test_samples_depend_on_the_seed_only():
     net, x = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3)), torch.randn(50, 3)
     found = sites(net)[0]
     both, last, other = (
-        capture(net, [x], wanted, generator=dice("s", seed), most=10)[found[1]]
+        capture(net, [x], wanted, generator=dice("s", seed), most=10)[found[1]].rows
         for wanted, seed in ((found, 0), (found[1:], 0), (found, 1))
     )
     assert torch.equal(both, last)
     assert not torch.equal(both, other)
     lots = dice("s", 0)
-    one, two = (capture(net, [x], found, generator=lots, most=10)[found[1]] for _ in range(2))
+    again = (capture(net, [x], found, generator=lots, most=10)[found[1]] for _ in range(2))
+    one, two = (seen.rows for seen in again)
     assert not torch.equal(one, two)
 
 
@@ -358,17 +384,17 @@ def test_sites_say_what_they_are():
     """A bias or a gate of another matrix; a bias that is not there."""
     net = nn.ModuleList([nn.GRU(3, 4, bias=False), nn.LSTM(3, 4), nn.Conv1d(4, 6, 2, groups=2)])
     found = sites(net)[0]
-    assert [(s.name, s.rows, s.columns, s.bias) for s in found] == [
-        ("0.weight_ih_l0", 12, 3, None),
-        ("0.weight_hh_l0", 12, 4, None),
-        ("1.weight_ih_l0", 16, 3, "1.bias_ih_l0"),
-        ("1.weight_hh_l0", 16, 4, "1.bias_hh_l0"),
-        ("2.weight", 3, 4, "2.bias"),
-        ("2.weight", 3, 4, "2.bias"),
+    assert [(s.name, s.rows, s.columns, s.biases) for s in found] == [
+        ("0.weight_ih_l0", 12, 3, ()),
+        ("0.weight_hh_l0", 12, 4, ()),
+        ("1.weight_ih_l0", 16, 3, ("1.bias_ih_l0",)),
+        ("1.weight_hh_l0", 16, 4, ("1.bias_hh_l0",)),
+        ("2.weight", 3, 4, ("2.bias",)),
+        ("2.weight", 3, 4, ("2.bias",)),
     ]
     assert found[0].gates == ("reset", "update", "new")
     assert found[3].gates == ("input", "forget", "cell", "output")
-    assert sites(plain(nn.Linear(2, 2, bias=False)))[0][0].bias == "bias"
+    assert sites(plain(nn.Linear(2, 2, bias=False)))[0][0].biases == ("bias",)
 
 
 def test_half_precision_is_upcast():
@@ -632,13 +658,15 @@ def test_published_networks(path):
     seen = capture(net, x.split(2), found, generator=dice("rows"), most=10**6)
     assert len(seen) == len(found) == count
     net.eval()(x)
-    for site, rows in seen.items():
+    for site, (rows, _) in seen.items():
         owner, _ = site.uses[0]
         if not isinstance(owner, nn.LSTM):
             got = rows.double() @ site.weight().mT + owner.bias.double()
             right = outputs[owner].movedim(1, -1).flatten(0, -2).double()
             assert off(got, right) < 1e-5
     if make is _Voice:
-        last = seen[next(s for s in found if s.name == "lstm.weight_hh_l2")].view(2, 60, 2, 256)
+        last = seen[next(s for s in found if s.name == "lstm.weight_hh_l2")].rows.view(
+            2, 60, 2, 256
+        )
         right = outputs[net.lstm][0].unflatten(0, (2, 2)).transpose(1, 2)
         assert off(last[:, 1:], right[:, :-1]) < 1e-5
