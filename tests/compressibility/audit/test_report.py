@@ -99,6 +99,8 @@ def test_dice_ranks_columns_and_readjusting_by_their_definitions() -> None:
 
     dice = cutter.cut("dice", 2)
     assert float(dice.touched.double().mean()) * (1 - dice.keep) == pytest.approx(2 / 6)
+    by_wanda = (w.square() * old.square().mean(0)).argsort(1).argsort(1)
+    assert torch.equal(dice.touched, by_wanda < dice.touched.sum(1, keepdim=True))
     price = (w.square() * new.square().mean(0))[dice.touched].sum() * (1 / dice.keep - 1)
     assert judge.error(dice)[0] == pytest.approx(float(price / unit))
 
@@ -215,6 +217,68 @@ def test_one_run_mends_groups_and_recurrent_layers() -> None:
         if "ih" in site.name:  # a state changes once more when its own bias is mended
             assert torch.allclose(shift, hole @ fed[site].rows.mean(0))
         assert bool(shift.any())
+
+
+def test_the_other_numbers_of_a_row_in_a_few_lines() -> None:
+    """Catches r, curves or an error's spread on other inputs, r of all weights or by S for C."""
+    (net, batches), rows = digits(), {row["name"]: row for row in audited().layers}
+    w, row = net[2].weight.detach().double().numpy(), rows["2.weight"]
+    old, middle, new = (seen_by(net, batches[k::3], 2) for k in range(3))
+    found, order = row["methods"]["std + mean"], (abs(w) * old.std(0)).argsort(1).argsort(1)
+
+    def each(gone, x):
+        hole = np.where(order < gone, w, 0)
+        return ((x @ hole.T - hole @ old.mean(0)) ** 2).sum(1)
+
+    for share, error in row["curves"]["std + mean"]:
+        right = each(round(share * 48), middle).mean() / (middle @ w.T).var(0).sum()
+        assert error == pytest.approx(right, rel=1e-4, abs=1e-12)
+    y = new @ w.T
+    spread, hurt = ((y - y.mean(0)) ** 2).sum(1), each(found["units"], new)
+    rest = (hurt - hurt.mean() / spread.mean() * spread) / spread.mean()
+    assert found["standard_error"] == pytest.approx(
+        rest.std(ddof=0) / (len(new) - 1) ** 0.5, rel=1e-3
+    )
+    gone = audited().tensors["2.weight.removed"].numpy()
+    hole = np.where(gone, w, 0)
+    for name in ("alignment", "alignment_restored"):
+        made = new @ hole.T
+        damage = made.var(0).sum() if name.endswith("restored") else (made**2).sum(1).mean()
+        spread = new.var(0) if name.endswith("restored") else (new**2).mean(0)
+        assert row[name] == pytest.approx(damage / (hole**2 * spread).sum(), rel=1e-3)
+    best = [one["methods"][one["recommended"]] for one in rows.values()]
+    assert audited().network["worst"] == max(one["held_out"] for one in best)
+    for one in rows.values():
+        more = one["methods"]["readjusted"]["removed"] > one["methods"]["std + mean"]["removed"]
+        assert one["recommended"] == ("readjusted" if more else "std + mean")
+
+
+@torch.no_grad()
+def test_changed_answers_are_counted() -> None:
+    """Catches the share that stays, the smallest output's, or places of maps for answers."""
+    net, batches = digits()
+    cut = network()
+    cut.load_state_dict({k: v for k, v in audited().tensors.items() if "removed" not in k})
+    x = torch.cat([x for x, _ in batches[2::3]])
+    changed = float((cut(x).argmax(1) != net(x).argmax(1)).double().mean())
+    assert audited().network["outputs"]["changed"] == changed
+    maps = audit(nn.Conv1d(2, 3, 2), torch.randn(60, 2, 5).split(20), budget=0.3)
+    assert "changed" not in maps.network["outputs"]
+
+
+@torch.no_grad()
+def test_without_a_bias_no_mean_is_restored() -> None:
+    """Catches a mask with a bias that the layer has no room for."""
+    rnn = nn.GRU(4, 3, bias=False, batch_first=True).double()
+    report = audit(rnn, normal(90, 6, 4, seed=29).split(10), budget=0.1)
+    for row in report.layers:
+        assert row["recommended"] == "Wanda"
+        for method, found in row["methods"].items():
+            takes = "mean" in KINDS[method]
+            assert found["why_not"] == ("not offered: takes no bias" if takes else None)
+    assert set(report.tensors) == {
+        name + end for name in ("weight_ih_l0", "weight_hh_l0") for end in ("", ".removed")
+    }
 
 
 @torch.no_grad()
