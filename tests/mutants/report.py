@@ -11,6 +11,8 @@ FEW_LINES = f"{TESTS}::test_held_out_errors_of_three_layers_in_a_few_lines"
 DEFINITIONS = f"{TESTS}::test_dice_ranks_columns_and_readjusting_by_their_definitions"
 LOADED = f"{TESTS}::test_a_loaded_module_gives_the_reported_numbers"
 ONE_RUN = f"{TESTS}::test_one_run_mends_groups_and_recurrent_layers"
+ROW = f"{TESTS}::test_the_other_numbers_of_a_row_in_a_few_lines"
+SPREAD = f"{TESTS}::test_the_standard_error_is_that_of_fresh_inputs"
 BENT = f"{TESTS}::test_curvature_of_a_loss"
 GREEN = f"{TESTS}::test_an_empty_bound_is_never_green"
 
@@ -39,8 +41,8 @@ MUTANTS = [
     Mutant(
         "errors over the power of the outputs",
         MEASURED,
-        "each = each / self.unit[0]",
-        "each = each / self.unit[1]",
+        "float(each.mean()) / self.unit[0]",
+        "float(each.mean()) / self.unit[1]",
         FEW_LINES,
     ),
     Mutant(
@@ -102,8 +104,8 @@ MUTANTS = [
     Mutant(
         "mended biases are not saved",
         "compressibility.audit.sites",
-        "for name in (self.name, self.bias) if",
-        "for name in (self.name,) if",
+        "zip((self.name, *self.biases), values, strict=True)",
+        "zip((self.name, *self.biases[1:]), values)",
         LOADED,
     ),
     Mutant(
@@ -158,8 +160,8 @@ MUTANTS = [
     Mutant(
         "outputs of a recurrent layer before its biases are mended",
         CAPTURE,
-        "torch.cat([begin[0], step()[0][:-1]]), 2\n            out = step()[0]  #",
-        "torch.cat([begin[0], (out := step()[0])[:-1]]), 2\n            #",
+        "torch.cat([begin[0], step()[0][:-1]]), places\n            out = step()[0]  #",
+        "torch.cat([begin[0], (out := step()[0])[:-1]]), places\n            #",
         ONE_RUN,
     ),
     Mutant(
@@ -207,9 +209,100 @@ MUTANTS = [
     Mutant(
         "curvature after the cuts",
         REPORT,
-        'curvature(bowl)\n            except',
-        'together(report, copy, cuts, parts, None, tell) or curvature(bowl)\n            except',
+        "curvature(bowl)\n            except",
+        "together(report, copy, cuts, parts, None, tell) or curvature(bowl)\n            except",
         BENT,
+    ),
+    Mutant(
+        "tied layers saved with the first bias alone",
+        "compressibility.audit.sites",
+        'near = (of.removesuffix(at) + at.replace("weight", "bias", 1) for of, _, at in used)',
+        'near = [name.removesuffix(leaf) + leaf.replace("weight", "bias", 1)]',
+        f"{TESTS}::test_tied_layers_are_saved_with_all_their_biases",
+    ),
+    Mutant(
+        "rows of one unit count as independent",
+        MEASURED,
+        "torch.arange(len(inputs)) if units is None else units",
+        "torch.arange(len(inputs))",
+        SPREAD,
+    ),
+    Mutant(
+        "the error of a ratio as if its denominator were known",
+        MEASURED,
+        "(each - value * self.spread)",
+        "(each - each.mean())",
+        SPREAD,
+    ),
+    Mutant(
+        "an interval of no width from a single unit",
+        MEASURED,
+        "if U > 1 else math.inf",
+        "if U > 1 else 0.0",
+        f"{TESTS}::test_one_unit_says_nothing_of_others",
+    ),
+    Mutant(
+        "batches count up to the one before",
+        CAPTURE,
+        "total[batch] + inside.long()",
+        "inside.long()",
+        "tests/compressibility/audit/test_capture.py::test_rows_know_their_inputs",
+    ),
+    Mutant(
+        "packed sequences mended by the first",
+        CAPTURE,
+        "yield parts[0][0], torch.cat(rows), inside.repeat_interleave(lengths)",
+        "yield parts[0][0], rows[0], inside[:1].expand(len(rows[0]))",
+        f"{TESTS}::test_packed_sequences_are_mended_by_all_of_them",
+    ),
+    Mutant(
+        "alignment on the inputs that cuts are chosen on",
+        REPORT,
+        '"alignment": new.alignment(hole, restored=False)',
+        '"alignment": seen.alignment(hole, restored=False)',
+        ROW,
+    ),
+    Mutant(
+        "curves on the inputs held out",
+        REPORT,
+        "[[seen.saved(method, k), e] for k, e in errors.items()]",
+        "[[seen.saved(method, k), new.error(seen.cut(method, k))[0]] for k in errors]",
+        ROW,
+    ),
+    Mutant(
+        "the standard error of the validation inputs",
+        REPORT,
+        'judged["held_out"][1]',
+        'judged["validation"][1]',
+        ROW,
+    ),
+    Mutant(
+        "the smallest error of a layer for the largest",
+        FINDINGS,
+        'max((found["held_out"] for',
+        'min((found["held_out"] for',
+        ROW,
+    ),
+    Mutant(
+        "dice on the weights that the mask with a restored mean removes",
+        MEASURED,
+        'self._places["Wanda"] < round(share * n)',
+        'self._places["std + mean"] < round(share * n)',
+        DEFINITIONS,
+    ),
+    Mutant(
+        "answers that stay counted as changed",
+        TOGETHER,
+        "made.argmax(1) != dense.argmax(1)",
+        "made.argmax(1) == dense.argmax(1)",
+        f"{TESTS}::test_changed_answers_are_counted",
+    ),
+    Mutant(
+        "a gain called what moves the metric most",
+        FINDINGS,
+        'abs(pair[1] - metric["dense"])',
+        'metric["dense"] - pair[1]',
+        f"{TESTS}::test_words_of_the_sentence",
     ),
     Mutant(
         "a reader's metric that is first called at the end",

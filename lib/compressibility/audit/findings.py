@@ -36,6 +36,7 @@ class Report:
     ``….recommended``     "readjusted" where more may go than by "std + mean"; "Wanda" where no
                           bias can restore a mean
     ``….alignment``       r = M/P of what goes by it, ``….alignment_restored`` with C for S
+    ``….gates{}``         of a recurrent layer, the held-out error of each gate, of its own variance
     ``….power_ratio``     power of the outputs over their variance
     ``….warnings[]``      in words
     ``….curves{}``        by method: pairs of removed share and error, on validation inputs

@@ -95,13 +95,23 @@ class Fed:
         (rows, n), left = self.weight.shape, self.total(method) - gone
         return max(0.0, 1 - (left * (rows + n) / (rows * n) if method == "ranks" else left / n))
 
-    @cached_property
-    def why_not_readjusted(self) -> str | None:
-        """Why what stays may not be readjusted, None if it may."""
+    def why_not(self, method: str, biased: bool = True) -> str | None:
+        """Why a method is not for this layer, None if it is."""
         (rows, n), N = self.weight.shape, len(self.inputs)
-        if n + 2 >= N:
+        if not biased and "mean" in KINDS[method]:
+            return "not offered: takes no bias"
+        if method == "readjusted" and n + 2 >= N:
             return f"not offered: {N} samples, {n} inputs"
-        return f"not tried: too large, {rows} × {n}" if rows * n**3 > _SOLVES else None
+        if method == "readjusted" and rows * n**3 > _SOLVES:
+            return f"not tried: too large, {rows} × {n}"
+        few = method == "ranks" and rows >= N  # axes beyond the data's rank would be any
+        return f"not offered: {N} samples, {rows} outputs" if few else None
+
+    def of_gates(self, cut: Pruned, gates: int) -> list[float]:
+        """Return a cut's damage over the variance of equal parts of the outputs, each its own."""
+        gap = self.outputs(self.weight - cut.weight) - (0.0 if cut.bias is None else cut.bias)
+        pairs = zip(gap.chunk(gates, 1), self.outputs(self.weight).chunk(gates, 1), strict=True)
+        return [float(x.square().sum() / (y - y.mean(0)).square().sum()) for x, y in pairs]
 
     def cut(self, method: str, gone: int) -> Pruned:
         """Let so many units go."""
@@ -124,7 +134,7 @@ class Fed:
         """Readjust if the adjusted R² says that it pays: else the honest choice is the mask."""
         mask, n, N = self.cut("std + mean", gone), self.weight.shape[1], len(self.inputs)
         kept, plain = min(n - gone, int((self.variance > 0).sum())), self.error(mask)[0]
-        if self.why_not_readjusted or plain == 0 or not 0 < kept < N - 2:
+        if self.why_not("readjusted") or plain == 0 or not 0 < kept < N - 2:
             return mask
         made = readjusted(self.weight, self._moments, Fraction(gone, n))
         explained = min(max(adjusted_r2(self.error(made)[0] / plain, N, kept), 0.0), 1.0)

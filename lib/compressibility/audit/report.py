@@ -154,10 +154,8 @@ def _layer(
     row |= {"samples": len(seen.inputs), "new_samples": len(new.inputs), "methods": methods}
     row |= {"curves": {}, "power_ratio": new.unit[1] / new.unit[0]}
     for method, kind in KINDS.items():
-        no = seen.why_not_readjusted if method == "readjusted" else None
-        no = no or (None if site.biases or "mean" not in kind else "not offered: takes no bias")
-        found = methods[method] = {"kind": kind, "why_not": no}
-        if no is None:
+        found = methods[method] = {"kind": kind, "why_not": seen.why_not(method, bool(site.biases))}
+        if found["why_not"] is None:
             start = methods["std + mean"]["units"] if method == "readjusted" else 0
             ends, errors = largest(seen, fed["validation"], method, budget, start)
             cut = seen.cut(method, ends[0])
@@ -175,6 +173,8 @@ def _layer(
     hole = weight.masked_fill(~cut.touched, 0.0)
     row |= {"recommended": best, "alignment": new.alignment(hole, restored=False)}
     row["alignment_restored"] = new.alignment(hole, restored=True)
+    if site.gates:
+        row["gates"] = dict(zip(site.gates, new.of_gates(cut, len(site.gates)), strict=True))
     row["warnings"] = list(_warnings(row, methods[best], budget))
     return row, cut
 

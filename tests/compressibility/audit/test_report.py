@@ -112,6 +112,8 @@ def test_dice_ranks_columns_and_readjusting_by_their_definitions() -> None:
     assert cutter.saved("ranks", 2) == 0
     assert cutter.saved("ranks", 4) == pytest.approx(1 - 11 / 30)
 
+    assert Fed(normal(9, 4), normal(9, 4)).why_not("ranks") == "not offered: 9 samples, 9 outputs"
+
     columns = cutter.cut("columns", 1).touched
     assert columns.all(0).sum() == 1
     assert int(columns.all(0).int().argmax()) == int((w.norm(dim=0) * old.std(0)).argmin())
@@ -130,10 +132,10 @@ def test_readjusting_wants_samples() -> None:
     """Catches the in-sample R² of few samples, by which noise is explained: the mask is honest."""
     w, few = normal(4, 30, seed=4), normal(38, 30, seed=5)
     cutter = Fed(w, few)
-    assert cutter.why_not_readjusted is None
+    assert cutter.why_not("readjusted") is None
     plain, made = (cutter.cut(name, 10) for name in ("std + mean", "readjusted"))
     assert torch.equal(plain.weight, made.weight)
-    assert "30 samples" in str(Fed(w, normal(30, 30)).why_not_readjusted)
+    assert "30 samples" in str(Fed(w, normal(30, 30)).why_not("readjusted"))
 
 
 def test_float32_layers_of_many_inputs_are_summed_in_blocks() -> None:
@@ -270,12 +272,21 @@ def test_changed_answers_are_counted() -> None:
 def test_without_a_bias_no_mean_is_restored() -> None:
     """Catches a mask with a bias that the layer has no room for."""
     rnn = nn.GRU(4, 3, bias=False, batch_first=True).double()
-    report = audit(rnn, normal(90, 6, 4, seed=29).split(10), budget=0.1)
+    batches = normal(90, 6, 4, seed=29).split(10)
+    report, held_out = audit(rnn, batches, budget=0.1), batches[2::3]
     for row in report.layers:
         assert row["recommended"] == "Wanda"
         for method, found in row["methods"].items():
             takes = "mean" in KINDS[method]
             assert found["why_not"] == ("not offered: takes no bias" if takes else None)
+        made, copy = rnn.state_dict()[row["name"]], plain(rnn)
+        gap = made - report.tensors[row["name"]]
+        (site,) = [one for one in sites(copy)[0] if one.name == row["name"]]
+        x = capture(copy, held_out, [site], generator=dice("all"))[site].rows
+        parts = zip((x @ gap.T).chunk(3, 1), (x @ made.T).chunk(3, 1), strict=True)
+        right = [float(a.square().mean(0).sum() / b.var(0, correction=0).sum()) for a, b in parts]
+        assert list(row["gates"].values()) == pytest.approx(right)
+        assert list(row["gates"]) == ["reset", "update", "new"]
     assert set(report.tensors) == {
         name + end for name in ("weight_ih_l0", "weight_hh_l0") for end in ("", ".removed")
     }
