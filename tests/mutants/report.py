@@ -55,7 +55,7 @@ MUTANTS = [
     Mutant(
         "the share above the budget",
         MEASURED,
-        "return low if widths >= 0 else high",
+        "return low if widths >= 0 else high - 1",
         "return high",
         FEW_LINES,
     ),
