@@ -24,8 +24,8 @@ _BAD, _STOPPED = 2, 130  # exit codes: what was given cannot be used; Ctrl-C, wh
 _NAMES = {
     "--model": "PACKAGE.MODULE:FACTORY: returns the module",
     "--inputs": "batches.pt, .npz (inputs, targets), or PACKAGE.MODULE:LOADER",
-    "--metric": "PACKAGE.MODULE:F of the module and the held-out batches",
-    "--loss": "PACKAGE.MODULE:F of outputs and targets, their mean: adds its curvature",
+    "--metric": "PACKAGE.MODULE:F(module, held-out batches), a number",
+    "--loss": "PACKAGE.MODULE:F(outputs, targets), a mean: adds its curvature",
 }
 _FILES = {"--html": "a page", "--json": "data", "--save": "cut weights, biases, masks"}
 
@@ -46,17 +46,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("compressibility: stopped before anything was done", file=sys.stderr)
         return _STOPPED
-    except Exception as error:  # of the reader's own code too: any kind
+    except (Exception, SystemExit) as error:  # of the reader's own code too: any kind
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-        print("compressibility:", *f"{kind}{error}".split(), file=sys.stderr)
+        print(
+            "\n" * sys.stderr.isatty() + "compressibility:",
+            *f"{kind}{error}".split(),
+            file=sys.stderr,
+        )
         return _BAD
 
 
 def _audit(given: argparse.Namespace) -> int:
     need(bool(given.model) == bool(given.inputs), "--model and --inputs, both or none", "one")
-    need(bool(given.model) or not given.save, "--model and --inputs to --save", "no inputs")
+    asked = given.save or given.metric or given.loss
+    need(bool(given.model or not asked), "--model with --save, --metric or --loss", "none")
+    taken = [Path(name or ".").resolve() for name in (given.checkpoint, given.inputs)]
     for path in filter(None, (given.html, given.json, given.save)):
         need(path.absolute().parent.is_dir(), f"a folder for {path}", "none of this name")
+        need(path.is_file() or not path.exists(), f"a file {path} to write", "something else")
+        need(path.resolve() not in taken, f"a file of its own for {path}", "one that is used")
+        taken.append(path.resolve())
     sys.path.insert(0, str(Path.cwd()))
     file, begun = open_checkpoint(given.checkpoint), time.monotonic()
 
@@ -65,22 +74,27 @@ def _audit(given: argparse.Namespace) -> int:
         after = f", {left:.0f} s left" if left else ""
         print(f"\r{done:4.0%}{after} · {what:.60}\033[K", end="", file=sys.stderr, flush=True)
 
+    how: Any = {"budget": given.budget, "progress": tell if sys.stderr.isatty() else None}
     if given.model:
         own = {what: _named(vars(given)[what]) for what in ("metric", "loss")}
-        module = _filled(_named(given.model)(), file)
-        report = audit(module, _batches(given.inputs), **own, budget=given.budget, progress=tell)
+        module = _named(given.model)()
+        unused = _fill(module, file)
+        report = audit(module, _batches(given.inputs), **own, **how)
+        for name in unused:
+            report.skip(name, file[name].shape, "the model has no such tensor")
     else:
-        report = audit_weights(file, budget=given.budget, progress=tell)
-    print(file=sys.stderr)
+        report = audit_weights(file, **how)
     report.about |= {"file": file.path.name, "sha256": file.sha256, "left_out": file.left_out}
-    if given.html:
-        given.html.write_text(page(report), encoding="utf8")
     if given.json:
         given.json.write_text(report.json(), encoding="utf8")
-    if given.save and not report.partial:
-        report.save(given.save)
+    if given.html:
+        given.html.write_text(page(report), encoding="utf8")
+    failed = "failed" in report.network
+    if given.save and not (report.partial or failed):
+        report.save(given.save.resolve())  # of a link, what it points to
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     print(report.sentence)
-    return _STOPPED if report.partial else 0
+    return _STOPPED if report.partial else _BAD if failed else 0
 
 
 def _share(text: str) -> float:
@@ -98,15 +112,22 @@ def _named(name: str | None) -> Any:
     return getattr(importlib.import_module(where), what)
 
 
-def _filled(module: nn.Module, file: Checkpoint) -> nn.Module:
-    """Load a module's state from a file, in which all its names may have one prefix."""
-    names = list(module.state_dict())
+def _fill(module: nn.Module, file: Checkpoint) -> list[str]:
+    """Fill a module from a file, where all its names may have one prefix; return names not used."""
+    need(isinstance(module, nn.Module), "a factory that returns an nn.Module", type(module))
+    state = module.state_dict()
+    names = list(state)
     starts = [name.removesuffix(names[0]) for name in file if name.endswith(names[0])]
     fits = [start for start in starts if all(start + name in file for name in names)]
     missing = [name for name in names if name not in file]
     need(bool(fits), f"all {len(names)} tensors of the model in the file", f"not {missing[:3]}")
+    need(len(fits) == 1, "one set of the model's tensors in the file", f"those of {fits}")
+    for name in names:
+        kind = file[fits[0] + name].dtype
+        same = state[name].is_floating_point() == ("float" in kind)
+        need(same, f"{state[name].dtype} for {name} in the file", kind)
     module.load_state_dict({name: file[fits[0] + name].tensor() for name in names})
-    return module
+    return [name for name in file if name.removeprefix(fits[0]) not in state]
 
 
 def _batches(name: str) -> list[Any]:

@@ -127,14 +127,14 @@ MUTANTS = [
     Mutant(
         "the pass in training mode",
         SITES,
-        "deepcopy(module).eval()",
-        "deepcopy(module)",
+        "for x in hooked}).eval()",
+        "for x in hooked})",
         f"{TESTS}::test_the_module_is_as_before",
     ),
     Mutant(
         "the module itself is changed",
         SITES,
-        "deepcopy(module).eval()",
+        "deepcopy(module, {id(x): x.detach().clone() for x in hooked}).eval()",
         "module.eval()",
         f"{TESTS}::test_the_module_is_as_before",
     ),

@@ -132,7 +132,7 @@ MUTANTS = [
     Mutant(
         "no warning of few samples",
         REPORT,
-        'if row["samples"] < inputs:',
+        'if row["samples"] <= inputs + 2:',
         "if not inputs:",
         f"{TESTS}::test_warnings",
     ),
@@ -303,6 +303,34 @@ MUTANTS = [
         'abs(pair[1] - metric["dense"])',
         'metric["dense"] - pair[1]',
         f"{TESTS}::test_words_of_the_sentence",
+    ),
+    Mutant(
+        "layers lost to an error on the cut network",
+        REPORT,
+        "except Exception as error:  # of the reader's own, on a cut network: the layers stay",
+        "except KeyError as error:",
+        "tests/compressibility/audit/test_cli.py::test_a_metric_that_fails_on_a_cut_network_loses_no_layer",
+    ),
+    Mutant(
+        "random outputs that nobody is told of",
+        FINDINGS,
+        'found.get("random", 0.0) > 1e-6',
+        'found.get("random", 0.0) > 1e6',
+        f"{TESTS}::test_oddities_are_told",
+    ),
+    Mutant(
+        "the first of two sets of weights in a file",
+        "compressibility.__main__",
+        "need(len(fits) == 1,",
+        "need(len(fits) > 0,",
+        "tests/compressibility/audit/test_cli.py",
+    ),
+    Mutant(
+        "the checkpoint overwritten by the report",
+        "compressibility.__main__",
+        "need(path.resolve() not in taken,",
+        "need(True or path.resolve() not in taken,",
+        "tests/compressibility/audit/test_cli.py",
     ),
     Mutant(
         "a reader's metric that is first called at the end",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import pickle
 import re
 import warnings
 from collections import defaultdict
@@ -130,5 +131,7 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
 
 def _line(error: Exception) -> str:
     """What an error says, in one short line that prints."""
+    if isinstance(error, pickle.UnpicklingError):  # PyTorch's own words advise to load it unsafely
+        return "need tensors alone: save model.state_dict(); got a pickle that asks for code"
     text = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())[:400]
     return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"

@@ -38,14 +38,16 @@ class Report:
     ``….alignment``       r = M/P of what goes by it, ``….alignment_restored`` with C for S
     ``….gates{}``         of a recurrent layer, the held-out error of each gate, of its own variance
     ``….power_ratio``     power of the outputs over their variance
+    ``….zeros``           share of the weights that are zero already
     ``….warnings[]``      in words
     ``….curves{}``        by method: pairs of removed share and error, on validation inputs
     ``skipped[]``         ``name``, ``shape``, ``why``
     ``network``           ``covered``, ``parameters``, ``removed`` (``_low``, ``_high``) of the
                           covered weights, ``worst``: the largest held-out error of a layer; with
                           all cut ``outputs``: error, share of changed answers; ``metric``:
-                          ``dense``, ``together``, ``alone{}``; ``promise``; ``curvature`` of
-                          the loss: :func:`curvature.curvature`
+                          ``dense``, ``together``, ``alone{}`` by tensor; ``promise``;
+                          ``curvature`` of the loss: :func:`curvature.curvature`; ``random``:
+                          error of a second run; ``failed``: why there is no more
     ``about``             versions, seed, file and its SHA-256, seconds, memory (MB), inputs
     ===================== ====================================================================
     """
@@ -63,11 +65,11 @@ class Report:
         """Add a row of what is not covered."""
         self.skipped.append({"name": name, "shape": list(shape), "why": why})
 
-    def add_up(self, parameters: int) -> None:
+    def add_up(self) -> None:
         """Fill in what holds of all layers."""
         covered = sum(layer["weights"] for layer in self.layers)
         best = [(m[r["recommended"]], r["weights"]) for r in self.layers if (m := r.get("methods"))]
-        self.network |= {"covered": covered, "parameters": parameters}
+        self.network["covered"] = covered
         for end in ENDS:
             total = sum(found[end] * weights for found, weights in best)
             self.network[end] = total / covered if best else None
@@ -80,7 +82,8 @@ class Report:
         count = len({layer["tensor"] for layer in self.layers})
         part = f"{found['covered'] / max(found['parameters'], 1):.0%}"
         part = ">99%" if part == "100%" and found["covered"] < found["parameters"] else part
-        says = f"of {found['covered']:,} weights in {count} layers ({part} of the network)"
+        says = f"of {found['covered']:,} weights in {count} layer{'s' * (count != 1)}"
+        says += f" ({part} of the network)"
         says = "Interrupted, so this is a part: " * self.partial + says.replace(",", "\u202f")
         if found["removed"] is None:
             why = "without inputs no error can be known" if new is None else "nothing was measured"
@@ -91,6 +94,12 @@ class Report:
             says += f" layer: measured on {new} new inputs it is at most {_percent(found['worst'])}"
         if "outputs" in found:
             says += f"; all at once they move the outputs by {_percent(found['outputs']['error'])}"
+        if "failed" in found:
+            says += f"; the network with all layers cut could not be measured: {found['failed']}"
+        if found.get("random", 0.0) > 1e-6:
+            says += (
+                f"; its outputs are random: run twice they differ by {_percent(found['random'])}"
+            )
         if "together" in (metric := found.get("metric", {})):
             one = max(metric["alone"].items(), key=lambda pair: abs(pair[1] - metric["dense"]))
             both = f"{metric['dense']:.4g}, all layers cut {metric['together']:.4g}"

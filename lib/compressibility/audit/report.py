@@ -48,13 +48,15 @@ def audit(
     >>> net = nn.Sequential(nn.Linear(8, 4), nn.ReLU(), nn.Linear(4, 2)).double()
     >>> report = audit(net, torch.ones(6, 8, 8).double().cumsum(2).split(1), budget=0.05)
     """
+    need(isinstance(module, nn.Module), "an nn.Module", type(module).__name__)
     report, batches, tell = Report(budget), list(loader), progress or (lambda *_: None)
     need(len(batches) >= len(PARTS), "3 batches or more: they are dealt in three", len(batches))
     parts = {name: batches[at :: len(PARTS)] for at, name in enumerate(PARTS)}
     report.about = {f"{name}_inputs": sum(map(count, part)) for name, part in parts.items()}
     copy, state = plain(module), module.state_dict()
     own = [p for name, p in copy.named_parameters() if name in state or p.ndim > 1]  # no new bias
-    with _made(report, sum(p.numel() for p in own)):
+    report.network["parameters"] = sum(p.numel() for p in own)
+    with _made(report):
         tell(0.0, "the inputs of all layers")
         left, why = sites(copy)
         named = {site.name for site in left} | (copy.state_dict().keys() - state.keys())
@@ -62,9 +64,12 @@ def audit(
             reason = why.get(name, "a part that a parametrized weight is made of")
             report.skip(name, getattr(state.get(name), "shape", []), reason)
         dense = outputs(copy, parts["held_out"])  # what may fail does so before the work
+        again = (outputs(copy, parts["held_out"]) - dense).square().sum() / len(dense)
+        report.network["random"] = float(again / dense.var(0, correction=0).sum())
         run(copy, joined(parts["calibration"]))
         if metric is not None:
             tried = float(metric(copy, parts["held_out"]))
+            need(math.isfinite(tried), "a finite metric of the network as it is", tried)
             report.network["metric"] = {"dense": tried, "alone": {}}
         seen = {
             name: capture(copy, part, left, generator=dice("audit", name), cap=_BYTES, most=_ROWS)
@@ -78,7 +83,10 @@ def audit(
                 at = 1 - sum(site.rows * site.columns for site in left) / total
                 tell(0.1 + 0.7 * at, left[0].label)
                 inputs = {name: rows[left[0]] for name, rows in seen.items() if left[0] in rows}
-                made = _layer(left[0], inputs, budget)
+                try:
+                    made = _layer(left[0], inputs, budget)
+                except ValueError as error:  # one layer, such as with values of 1e308
+                    made = str(error)
                 if isinstance(made, str):
                     report.skip(left[0].label, (left[0].rows, left[0].columns), made)
                 else:
@@ -94,8 +102,11 @@ def audit(
                 report.network["curvature"] = curvature(bowl)
             except (ValueError, RuntimeError) as none:  # one batch; what has no second derivative
                 report.network["curvature"] = {"says": f"not given: {none}"}
-        if cuts:
-            together(report, copy, cuts, parts, dense, metric, tell)
+        try:
+            if cuts:
+                together(report, copy, cuts, parts, dense, metric, tell)
+        except Exception as error:  # of the reader's own, on a cut network: the layers stay
+            report.network["failed"] = f"{type(error).__name__}: {error}"
     return report
 
 
@@ -108,22 +119,28 @@ def audit_weights(
     """
     report, tell, done = Report(budget), progress or (lambda *_: None), 0
     total = sum(math.prod(entry.shape) for entry in checkpoint.values())
+    report.network["parameters"] = total
     turned = ["of a MatMul its columns are outputs"] * (getattr(checkpoint, "kind", "") == "onnx")
-    with _made(report, total):
+    with _made(report):
         for name, entry in checkpoint.items():
             tell(done / max(total, 1), name)
             done += math.prod(entry.shape)
             if entry.why_not is not None:
                 report.skip(name, entry.shape, entry.why_not)
+                optimizer = "optimizer" in entry.why_not
+                report.network["parameters"] -= math.prod(entry.shape) * optimizer
                 continue
             wide = torch.float64 if entry.dtype == "float64" else torch.float32
             note = "; ".join([f"upcast from {entry.dtype}"] * ("16" in entry.dtype) + turned)
-            report.layers.append(_row(name, name, entry.tensor(wide).flatten(1), note, budget))
+            try:
+                report.layers.append(_row(name, name, entry.tensor(wide).flatten(1), note, budget))
+            except ValueError as error:  # values of 1e308
+                report.skip(name, entry.shape, str(error))
     return report
 
 
 @contextmanager
-def _made(report: Report, parameters: int) -> Iterator[None]:
+def _made(report: Report) -> Iterator[None]:
     """Keep what is done by Ctrl-C; add totals, and how it was made."""
     need(0 < report.budget < 1, "0 < budget < 1", report.budget)
     begun = time.perf_counter()
@@ -131,7 +148,7 @@ def _made(report: Report, parameters: int) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         report.partial = True
-    report.add_up(parameters)
+    report.add_up()
     report.about |= {name: version(name) for name in ("torch", "numpy", "why-networks-compress")}
     report.about |= {"python": platform.python_version(), "seed": "named dice: no clock, no seed"}
     report.about["seconds"] = round(time.perf_counter() - begun, 1)
@@ -142,7 +159,7 @@ def _layer(
     site: Site, inputs: Mapping[str, Seen], budget: float
 ) -> tuple[dict[str, Any], Pruned] | str:
     if len(inputs) < len(PARTS):
-        return "the inputs never reach it"
+        return "never called as a module on these inputs"
     weight = site.weight()
     if torch.equal(weight.float().double(), weight):  # as most are kept: half the memory
         weight = weight.float()
@@ -181,8 +198,11 @@ def _layer(
 
 def _warnings(row: Mapping[str, Any], best: Mapping[str, Any], budget: float) -> Iterator[str]:
     inputs, old, new = row["shape"][1], best["calibration"], best["held_out"]
-    if row["samples"] < inputs:
-        yield f"few samples: {row['samples']} calibration rows for {inputs} inputs"
+    if row["samples"] <= inputs + 2:
+        few = f"few samples: {row['samples']} calibration rows for {inputs} inputs"
+        yield f"{few}; with more, what stays may be readjusted, and more may go"
+    if row["zeros"] > 0.01:
+        yield f"{row['zeros']:.0%} of its weights are zero already"
     if abs(old - new) > 0.2 * max(old, new):
         yield f"calibration and held-out errors differ: {old:.2%} and {new:.2%}"
     if new > 1.2 * budget:
@@ -198,4 +218,5 @@ def _warnings(row: Mapping[str, Any], best: Mapping[str, Any], budget: float) ->
 
 def _row(label: str, tensor: str, weight: Tensor, note: str, budget: float) -> dict[str, Any]:
     row = {"name": label, "tensor": tensor, "shape": list(weight.shape), "weights": weight.numel()}
+    row["zeros"] = 1 - int(weight.count_nonzero()) / weight.numel()
     return row | {"note": note, "weight": weight_facts(weight, budget, label)}

@@ -94,7 +94,9 @@ def plain(module: nn.Module) -> nn.Module:
 
     What parametrizations make is a parameter of it, and each linear layer, convolution has a bias.
     """
-    copy = deepcopy(module).eval()
+    held = (value for part in module.modules() for value in vars(part).values())
+    hooked = [x for x in held if isinstance(x, Tensor) and x.grad_fn is not None]  # no leaves
+    copy = deepcopy(module, {id(x): x.detach().clone() for x in hooked}).eval()
     for part in list(copy.modules()):
         if is_parametrized(part):  # torch's removal would break the class of the original, too
             leaves: Any = part.parametrizations

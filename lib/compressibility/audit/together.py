@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from compressibility.audit.layer import Pruned
 from compressibility.audit.sites import Site
 from compressibility.bounds.pruned_layer.promises import vacuity, xi_for
 from compressibility.bounds.wide_networks import Constants
-from compressibility.checks import need
+from compressibility.checks import finite, need
 
 Metric = Callable[[nn.Module, Sequence[Any]], float]
 """Of the module and the held-out batches, as the loader gave them."""
@@ -37,10 +38,13 @@ def together(
     weights = [site.weight() for site in cuts]
     found["promise"] = promise(module, weights, [first(b) for b in old], dense, report.budget)
     if metric is not None:
-        for number, (site, cut) in enumerate(cuts.items()):
-            tell(0.8 + 0.1 * number / len(cuts), f"the metric without a part of {site.label}")
-            with site.with_weight(cut.weight, cut.bias):
-                found["metric"]["alone"][site.label] = float(metric(module, new))
+        names = list(dict.fromkeys(site.name for site in cuts))
+        for number, name in enumerate(names):
+            tell(0.8 + 0.1 * number / len(names), f"the metric without a part of {name}")
+            with ExitStack() as all_groups:
+                for site in (one for one in cuts if one.name == name):
+                    all_groups.enter_context(site.with_weight(cuts[site].weight, cuts[site].bias))
+                found["metric"]["alone"][name] = float(metric(module, new))
     tell(0.9, "all together")
     mend(cuts, lambda: run(module, joined(old)))
     made = outputs(module, new)
@@ -87,16 +91,27 @@ def outputs(module: nn.Module, batches: Sequence[Any]) -> Tensor:
     """Return the first output of all inputs, (N, …) float64; of all places, if shapes differ."""
     made = []
     for batch in batches:
-        out: Any = run(module, batch)
-        while not isinstance(out, Tensor):
-            need(bool(out), "a tensor as the first output", type(out).__name__)
-            out = next(iter(out.values() if isinstance(out, Mapping) else out))
+        out = _vector(run(module, batch))
         made.append(out.double() if out.ndim > 1 else out.double().reshape(-1, 1))
     if len({out.shape[1:] for out in made}) > 1:
         made = [out.flatten(0, -2) for out in made]
     shapes = {out.shape[1:] for out in made}
     need(len(shapes) == 1, "outputs whose last axes are alike", [tuple(one) for one in shapes])
-    return torch.cat(made)
+    found = torch.cat(made)
+    finite(outputs=found)
+    need(bool(found.var(0, correction=0).any()), "outputs that vary", "the same on all inputs")
+    return found
+
+
+def _vector(out: Any) -> Tensor:
+    """Return the first output that is more than one number, as a loss is."""
+    if isinstance(out, Tensor):
+        return out
+    several = isinstance(out, Mapping | list | tuple)
+    parts = list(out.values() if isinstance(out, Mapping) else out) if several else []
+    found = [part for part in parts if getattr(part, "ndim", 1) > 0]
+    need(bool(found), "a tensor among the outputs", type(out).__name__)
+    return _vector(found[0])
 
 
 def joined(batches: Sequence[Any]) -> Any:

@@ -44,6 +44,15 @@ def slow(module, batches):
 
 def broken():
     raise RuntimeError("no such\\nthing")
+
+def leaves():
+    raise SystemExit("the reader's own")
+
+tried = []
+
+def third(module, batches):
+    tried.append(module)
+    return float(["1", "0.9", "no number"][len(tried) - 1])
 """
 
 
@@ -58,7 +67,12 @@ def folder(tmp_path, monkeypatch):
     import reader_of_this_test as reader
 
     save_file(reader.factory().state_dict(), "model.safetensors")
-    torch.save({"net": reader.factory().state_dict(), "step": 3}, "nested.pt")
+    state = reader.factory().state_dict()
+    torch.save({"net": state, "step": 3, "more": {"w": torch.ones(2, 2)}}, "nested.pt")
+    save_file(
+        {f"{a}.{b}": x.clone() for a in ("ema", "net") for b, x in state.items()}, "two.safetensors"
+    )
+    save_file({name: x.to(torch.int8) for name, x in state.items()}, "int8.safetensors")
     np.savez("batches.npz", inputs=np.random.default_rng(0).normal(size=(90, 12)).astype("f4"))
     torch.save([torch.randn(30, 12) for _ in range(4)], "batches.pt")
     return tmp_path
@@ -68,10 +82,11 @@ pytestmark = pytest.mark.usefixtures("folder")
 MODEL = ["--model", "reader_of_this_test:factory", "--inputs"]
 
 
-def test_with_inputs_metric_and_all_files(capsys) -> None:
+def test_with_inputs_metric_and_all_files(capsys, monkeypatch) -> None:
     """Catches a budget in the wrong unit, a file that is not written, a hash of nothing."""
     files = ["--html", "r.html", "--json", "r.json", "--save", "cut.safetensors"]
     own = ["reader_of_this_test:loader", "--metric", "reader_of_this_test:metric"]
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)  # else it is quiet
     code = main(["audit", "model.safetensors", *MODEL, *own, "--budget", "5%", *files])
     out, err = capsys.readouterr()
     assert code == 0
@@ -89,7 +104,9 @@ def test_with_inputs_metric_and_all_files(capsys) -> None:
 @pytest.mark.parametrize("inputs", ["batches.npz", "batches.pt", "reader_of_this_test:loader"])
 def test_inputs_of_three_kinds(inputs, capsys) -> None:
     """Catches an array that is one batch, and a checkpoint whose names have a prefix."""
-    assert main(["audit", "nested.pt", *MODEL, inputs]) == 0
+    assert main(["audit", "nested.pt", *MODEL, inputs, "--json", "r.json"]) == 0
+    skipped = json.loads(Path("r.json").read_text())["skipped"]
+    assert {row["name"]: row["why"] for row in skipped}["more.w"] == "the model has no such tensor"
     new = {"batches.npz": 30, "batches.pt": 30, "reader_of_this_test:loader": 40}[inputs]
     assert f"measured on {new} new inputs" in capsys.readouterr().out
 
@@ -123,7 +140,16 @@ def test_onnx_says_which_way_its_matrices_lie() -> None:
         (["model.safetensors", "--model", "nothing:f", "--inputs", "batches.pt"], "nothing"),
         (["batches.npz", *MODEL, "batches.pt"], "all 4 tensors of the model in the file"),
         (["model.safetensors", "--json", "no/folder/r.json"], "a folder"),
-        (["model.safetensors", "--save", "cut.safetensors"], "no inputs"),
+        (["model.safetensors", "--save", "cut.safetensors"], "--model with --save"),
+        (["model.safetensors", "--metric", "reader_of_this_test:metric"], "--model with --save"),
+        (["model.safetensors", "--json", "model.safetensors"], "a file of its own"),
+        (["model.safetensors", "--json", "r", "--html", "./r"], "a file of its own"),
+        (["model.safetensors", *MODEL, "batches.pt", "--html", "batches.pt"], "of its own"),
+        (["model.safetensors", "--json", "."], "a file . to write"),
+        (["model.safetensors", "--html", "/dev/null"], "a file /dev/null to write"),
+        (["model.safetensors", *MODEL, "reader_of_this_test:leaves"], "the reader's own"),
+        (["two.safetensors", *MODEL, "batches.pt"], "one set of the model's tensors"),
+        (["int8.safetensors", *MODEL, "batches.pt"], "torch.float32 for 0.weight"),
     ],
 )
 def test_errors_are_one_line(capsys, arguments, said) -> None:
@@ -134,6 +160,19 @@ def test_errors_are_one_line(capsys, arguments, said) -> None:
     assert err.count("\n") == 1
     assert err.startswith("compressibility: ")
     assert said in err
+
+
+def test_a_metric_that_fails_on_a_cut_network_loses_no_layer(capsys) -> None:
+    """Catches hours of work lost to an error of the reader's own, or success told of it."""
+    own = ["batches.pt", "--metric", "reader_of_this_test:third", "--json", "r.json"]
+    code = main(["audit", "model.safetensors", *MODEL, *own, "--html", "r.html", "--save", "c"])
+    assert code == 2
+    data = json.loads(Path("r.json").read_text())
+    assert len(data["layers"]) == 2
+    assert "could not be measured: ValueError" in data["sentence"]
+    assert data["sentence"] in capsys.readouterr().out
+    assert not Path("c").exists()
+    assert "0.weight" in Path("r.html").read_text()
 
 
 @pytest.mark.parametrize("budget", ["0", "100%", "-1%", "much"])
@@ -149,6 +188,7 @@ def test_a_budget_is_a_share(capsys, budget) -> None:
 def test_ctrl_c_keeps_what_is_done() -> None:
     """Catches an interrupted audit that leaves nothing, or a part that passes for a whole."""
     slow = [*MODEL, "batches.pt", "--metric", "reader_of_this_test:slow", "--json", "r.json"]
+    slow += ["--html", "r.html"]
     command = [sys.executable, "-m", "compressibility", "audit", "model.safetensors", *slow]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
@@ -161,3 +201,4 @@ def test_ctrl_c_keeps_what_is_done() -> None:
     assert data["partial"]
     assert len(data["layers"]) == 2
     assert "nterrupted" in data["sentence"]
+    assert "nterrupted" in Path("r.html").read_text()

@@ -14,6 +14,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional
+from torch.nn.utils import prune
 from torch.nn.utils.rnn import pack_sequence
 
 from compressibility.audit.capture import capture, plain, sites
@@ -365,13 +366,60 @@ def test_batches_of_all_kinds() -> None:
     assert len(audit(Words(), alike).layers) == 3
     with pytest.raises(ValueError, match="outputs whose last axes are alike"):
         audit(nn.Identity(), [torch.ones(2, 3 + k) for k in range(9)])
-    with pytest.raises(ValueError, match="a tensor as the first output, got NoneType"):
+    with pytest.raises(ValueError, match="a tensor among the outputs, got NoneType"):
         audit(_Nothing(), torch.ones(6, 2).split(1))
 
 
 class _Nothing(nn.Module):
     def forward(self, _):
         return None
+
+
+@pytest.mark.parametrize(
+    ("forward", "said"),
+    [
+        (lambda x: x * math.nan, "finite outputs"),
+        (lambda x: x * 0, "outputs that vary"),
+        (lambda _: "text", "a tensor among the outputs, got str"),
+        (lambda x: {"loss": x.sum()}, "a tensor among the outputs, got dict"),
+    ],
+)
+def test_outputs_that_say_nothing_are_refused(forward, said) -> None:
+    """Catches an endless search for a tensor, "nan %", and a loss taken for the outputs."""
+    net = nn.Linear(3, 2)
+    net.register_forward_hook(lambda _, __, out: forward(out))
+    with pytest.raises(ValueError, match=said):
+        audit(net, torch.randn(6, 3).split(2))
+
+
+@torch.no_grad()
+def test_oddities_are_told() -> None:
+    """Catches noise taken for an effect, zeros that were there, a loss as the first output."""
+    torch.manual_seed(10)
+    net, x = nn.Linear(8, 3), torch.randn(90, 8)
+    net.weight[:, 1:5] = 0
+    net.register_forward_hook(
+        lambda _, __, out: {"loss": out.sum(), "logits": out + 0.1 * torch.rand_like(out)}
+    )
+    report = audit(net, x.split(10), budget=0.05)
+    assert "its outputs are random" in report.sentence
+    assert "50% of its weights are zero already" in report.layers[0]["warnings"]
+    with pytest.raises(ValueError, match="a finite metric"):
+        audit(nn.Linear(8, 3), x.split(10), metric=lambda *_: math.nan)
+    with pytest.raises(ValueError, match="Module, got function"):
+        audit(functional.relu, x.split(10))
+
+
+@pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated")
+def test_weights_that_hooks_make_do_not_stop_an_audit() -> None:
+    """Catches a deep copy that PyTorch refuses: old weight_norm, prune."""
+    old = nn.utils.weight_norm(nn.Linear(6, 4))
+    cut = prune.l1_unstructured(nn.Linear(4, 3), "weight", 0.5)
+    report = audit(
+        nn.Sequential(old, nn.ReLU(), cut, nn.Linear(3, 2)), torch.randn(90, 6).split(10)
+    )
+    assert [row["name"] for row in report.layers] == ["3.weight"]
+    assert "made by a hook" in {row["name"]: row["why"] for row in report.skipped}["0.weight"]
 
 
 @torch.no_grad()
@@ -396,7 +444,7 @@ def test_words_of_the_sentence() -> None:
     torch.manual_seed(9)
     net = nn.Sequential(nn.Conv1d(4, 4, 2, groups=4), nn.Flatten(), nn.Linear(12, 2))
     net[2] = nn.utils.parametrizations.weight_norm(net[2])
-    values = iter([0.9, *([0.91] * 4), 0.97, 0.9])  # dense, alone: the last moves it most, together
+    values = iter([0.9, 0.91, 0.97, 0.9])  # dense, alone: the last moves it most, together
     report = audit(
         net, torch.randn(60, 4, 4).split(20), metric=lambda *_: next(values), budget=1e-4
     )
@@ -670,9 +718,13 @@ def test_without_inputs_no_error_is_claimed() -> None:
     heavy = normal(60, 50, seed=15) / normal(60, 50, seed=16)
     file = {"w": Entry(normal(40, 50, seed=17)), "cauchy": Entry(heavy.half().float().bfloat16())}
     file["b"] = Entry(torch.ones(4), "one axis: a bias or a scale")
+    file["huge"] = Entry(1e200 * normal(20, 60, seed=18))
+    file["optimizer.w"] = Entry(torch.ones(5, 5), "a state of the optimizer")
     report = audit_weights(file)
     assert "no error can be known" in report.sentence
     assert "can go" not in report.sentence
+    assert report.network["parameters"] == 2000 + 3000 + 4 + 1200  # without the optimizer's
+    assert "huge" in {row["name"] for row in report.skipped}
     light, tail = (row["weight"] for row in report.layers)
     assert light["tail"].startswith("not so heavy")
     assert tail["tail"].startswith("heavy")
