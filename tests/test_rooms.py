@@ -30,8 +30,8 @@ NOTEBOOKS = {
     *("IPython", "ipykernel", "jupyter_book", "jupytext", "matplotlib_inline", "myst_nb"),
     *("nbclient", "nbformat", "papermill", "sphinx", "studies"),
 }
-# Four papers and what holds them together; Part IV alone took 8.3k lines before it was made small.
-LINES = 10000
+# Four papers and what holds them together (10k), and the audit of a reader's own checkpoint (1.9k).
+LINES = 11900
 # More is a missing concept; a function that takes more is missing a value.
 MODULE_LINES = 260
 ARGUMENTS = 7

@@ -92,7 +92,8 @@ def _audit(given: argparse.Namespace) -> int:
     failed = "failed" in report.network
     if given.save and not (report.partial or failed):
         report.save(given.save.resolve())  # of a link, what it points to
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    if hasattr(sys.stdout, "reconfigure"):  # a notebook's has none
+        sys.stdout.reconfigure(errors="replace")
     print(report.sentence)
     return _STOPPED if report.partial else _BAD if failed else 0
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
 import pytest
 
@@ -20,10 +21,11 @@ from studies.progress import describe_failure
 from tests.book.conftest import ROOT, copy_checkout
 
 CHAPTERS = Project(ROOT).chapter_names()
-GREEDY = "wide-networks/greedy-compression"
+AUDIT, GREEDY = "together/audit", "wide-networks/greedy-compression"
 # On top of the profile `corner`, which runs each chapter once: a linear network with one hidden
-# layer, and a regression task.
+# layer, and a regression task; a file of the reader's own, as it is called where the runs start.
 MORE: dict[str, tuple[str, dict[str, Any]]] = {
+    f"{AUDIT}, own": (AUDIT, {"checkpoint": "data/california_housing.npz"}),
     f"{GREEDY}, linear": (
         GREEDY,
         {"p": 0.3, "widths": [700], "activation": "identity", "fraction": 0.29, "levels": 1},
@@ -55,11 +57,12 @@ def corner(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run | Failure]
     project = Project(copy_checkout(tmp_path_factory.mktemp("corner")))
     small_housing(project.root / "data")
     jobs = {job.chapter.name: job for job in plan(project, "corner")}
-    for name, (chapter, other) in MORE.items():
-        values = effective(jobs[chapter].chapter.parameters, [jobs[chapter].values, other])
-        target = jobs[chapter].target.with_name(f"{name.partition(', ')[2]}.ipynb")
-        jobs[name] = dataclasses.replace(jobs[chapter], values=values, target=target)
     with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project.root)
+        for name, (chapter, other) in MORE.items():
+            values = effective(jobs[chapter].chapter.parameters, [jobs[chapter].values, other])
+            target = jobs[chapter].target.with_name(f"{name.partition(', ')[2]}.ipynb")
+            jobs[name] = dataclasses.replace(jobs[chapter], values=values, target=target)
         patch.setenv("COMPRESSIBILITY_DATA", str(project.root / "data"))
         endings = run_jobs(project, list(jobs.values()), workers=2)
     return dict(zip(jobs, endings, strict=True))
@@ -73,6 +76,16 @@ def test_chapter_runs_with_other_parameters(corner: dict[str, Run | Failure], na
     assert len(ending.claims) >= 5
     # Two networks and few draws decide little, but nothing may be refuted.
     assert [claim["id"] for claim in ending.claims if claim["verdict"] == "fails"] == []
+
+
+def test_the_audit_shows_a_file_of_the_readers_own(corner: dict[str, Run | Failure]) -> None:
+    """Catches a page that takes the reader's file and says nothing of it."""
+    shown = []
+    for name in (AUDIT, f"{AUDIT}, own"):
+        ending = corner[name]
+        assert isinstance(ending, Run), describe_failure(ending)
+        shown.append(nbformat.writes(ending.notebook).count("<iframe"))
+    assert shown[1] == shown[0] + 1
 
 
 @pytest.mark.parametrize("profile", ["smoke", "corner"])

@@ -211,11 +211,13 @@ def _module_file(lib: Path, name: str) -> Path | None:
 
 
 def _data_files(chapter: Chapter, values: Mapping[str, Any]) -> list[Path]:
+    kinds = {p.name: p.type_name for p in chapter.parameters.values()}
+    own = [Path(values[name]) for name, kind in kinds.items() if kind == "FileName" if values[name]]
     root = os.environ.get(DATA_ROOT)
     if not root:
-        return []  # scikit-learn's bundled or fetched copies are fixed by the lock
-    names = [values[p.name] for p in chapter.parameters.values() if p.type_name in types.DATA_TYPES]
-    return sorted(path for name in names for path in Path(root).glob(f"{name}*.npz"))
+        return own  # scikit-learn's bundled or fetched copies are fixed by the lock
+    names = [values[name] for name, kind in kinds.items() if kind in types.DATA_TYPES]
+    return own + sorted(path for name in names for path in Path(root).glob(f"{name}*.npz"))
 
 
 def kept_names(tree: ast.AST) -> Iterator[tuple[ast.Call, str | None]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field
@@ -49,6 +50,12 @@ def _present(device: str) -> str:
     if device != "cpu" and not import_module("torch").cuda.is_available():
         raise ValueError(f"{device} is not available on this machine")
     return device
+
+
+def _there(name: str) -> str:
+    if name and not (path := Path(name).expanduser().resolve()).is_file():
+        raise ValueError(f"{path} is no file")
+    return str(path) if name else ""
 
 
 def _increasing(values: list[float]) -> list[float]:
@@ -113,6 +120,10 @@ ActivationName = Annotated[_Activations, _one_of(_Activations)]
 _Devices = Literal["cpu", "cuda"]
 Device = Annotated[
     _Devices, AfterValidator(_present), Wanted("cpu, or cuda on a machine that has it")
+]
+
+FileName = Annotated[
+    str, AfterValidator(_there), Wanted("the name of a file that is there, or '' for none")
 ]
 
 # What a chapter may call a type.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -19,6 +20,7 @@ VALUES: dict[str, tuple[list[Any], list[Any]]] = {
     "DatasetName": (["digits", "diabetes", "mnist"], ["imagenet", "", 0]),
     "Device": (["cpu"], ["tpu", None]),
     "Draws": ([2], [1, 0, 2.0]),
+    "FileName": (["", str(Path(__file__).resolve())], ["/no/such/file", "/", "\0", 1, None]),
     "Flag": ([True, False], [1, 0, "true", None]),
     "GridPoints": ([2], [1]),
     "GrowingWidths": ([[64, 128], [1, 2, 3]], [[64], [16, 16], [128, 64], [0, 1], [1.0, 2.0], []]),
@@ -79,6 +81,13 @@ def test_a_device_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
         checked("Device", "cuda")
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     assert checked("Device", "cuda") == "cuda"
+
+
+def test_a_file_name_is_made_absolute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that the kernel, which runs elsewhere, would look for in its own folder."""
+    here = Path(__file__).resolve()
+    monkeypatch.chdir(here.parent)
+    assert checked("FileName", here.name) == str(here)
 
 
 def test_conditions_between_parameters() -> None:
