@@ -185,6 +185,19 @@ def test_data_files_are_part_of_it(
     assert differences(first, parts(bare)) == ["mnist.npz changed"]
 
 
+def test_a_file_of_the_readers_own_is_part_of_it(bare: Project, tmp_path: Path) -> None:
+    """A page of a file as it was yesterday; none, taken for a file."""
+    (bare.book / "part" / "alpha.md").write_text(
+        toy.chapter("1", parameters="own: FileName = ''  # a file, or none")
+    )
+    without, file = parts(bare), tmp_path / "own.pt"
+    file.write_bytes(b"one")
+    first = parts(bare, own=str(file))
+    assert differences(without, first) == ["parameter own changed", "own.pt is new"]
+    file.write_bytes(b"two")
+    assert differences(first, parts(bare, own=str(file))) == ["own.pt changed"]
+
+
 def test_the_executor_is_part_of_it() -> None:
     """A change in what writes the executed notebooks that leaves all pages as they were."""
     project = Project(toy.REPOSITORY)
