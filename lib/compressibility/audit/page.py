@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import io
-import json
 import re
+from itertools import groupby
+from statistics import fmean
 from typing import Any
 
 import jinja2
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from compressibility.audit.findings import Report
+from compressibility.audit.findings import ENDS, Report
 
-MARKS = {"good": "●", "look": "▲", "stop": "■"}  # apart in shape as in color
-_COLORS = {"good": "#0a6152", "look": "#a3350a", "stop": "#4c5963"}
+MARKS = {"good": "●", "look": "▲", "stop": "■", "none": "□"}  # apart in shape as in color
+NAMES = {"magnitude": "smallest weights", "Wanda": "Wanda", "columns": "whole columns"}
+NAMES |= {"std + mean": "smallest |w|·std, mean restored", "ranks": "low-rank factors"}
+NAMES |= {"readjusted": "smallest |w|·std, the rest refitted", "mixed": "of each group its own"}
+NAMES |= {"dice": "random, rescaled (dice)"}
+_LOOKS = ["#0072B2 -o", "#D55E00 --s", "#009E73 -.^", "#AA4499 :D", "#7A5C00 -v", "#333333 --X"]
+_RULES: Any = dict.fromkeys(ENDS, fmean) | dict.fromkeys(("calibration", "held_out"), max)
 _WIDE = "\u202f"
 
 
@@ -23,16 +29,20 @@ def page(report: Report) -> str:
     where = jinja2.PackageLoader("compressibility.audit")
     rooms = jinja2.Environment(loader=where, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     rooms.filters |= {"percent": percent, "count": lambda n: f"{n:,}".replace(",", _WIDE)}
-    rooms.globals |= {"marks": MARKS, "mark": mark, "words": _words}
-    figure = curves(report) if any("curves" in layer for layer in report.layers) else ""
-    return rooms.get_template("report.html").render(r=report, figure=figure)
+    rooms.globals |= {"marks": MARKS, "names": NAMES, "mark": mark, "short": "{:.4g}".format}
+    tensors = [list(of) for _, of in groupby(report.layers, lambda layer: layer["tensor"])]
+    rows = [_joined(of) if len(of) > 1 else of[0] for of in tensors]
+    figure = curves(rows, report.budget) if any("curves" in row for row in rows) else ""
+    return rooms.get_template("report.html").render(r=report, rows=rows, figure=figure)
 
 
 def mark(layer: dict[str, Any]) -> str:
-    """Return "good", "look" (there are warnings), or "stop": nothing may go, or nobody knows."""
-    if "methods" not in layer or not layer["methods"][layer["recommended"]]["removed"]:
+    """Return "good", "look" (a warning, or other ways alone), "stop": nothing, or nobody knows."""
+    methods = layer.get("methods", {})
+    if not any(found.get("removed") for found in methods.values()):
         return "stop"
-    return "look" if any("power" not in said for said in layer["warnings"]) else "good"
+    calm = all("power" in said for said in layer["warnings"])
+    return "good" if calm and methods[layer["recommended"]]["removed"] else "look"
 
 
 def percent(share: float | None) -> str:
@@ -49,30 +59,41 @@ def percent(share: float | None) -> str:
     return f"{100 * share:.{digits}f}{_WIDE}%"
 
 
-def curves(report: Report) -> str:
-    """Draw error against share removed, a line per layer, as SVG; the largest six have names."""
+def curves(rows: list[dict[str, Any]], budget: float) -> str:
+    """Draw error against share removed, a line per row, as SVG; the largest six have names."""
     rc: Any = {"svg.hashsalt": "compressibility", "svg.fonttype": "path", "font.size": 13}
+    largest = sorted(rows, key=lambda row: -row["weights"])[: len(_LOOKS)]
     with mpl.rc_context(rc):
-        figure, text = Figure(figsize=(7, 4.4), layout="constrained"), io.StringIO()
-        axes = figure.subplots()
-        largest = sorted(report.layers, key=lambda layer: -layer["weights"])[:6]
-        for number, layer in enumerate(report.layers):
-            kind = mark(layer)
-            look: Any = {"linestyle": ("-", "--", ":", "-.")[number % 4], "color": _COLORS[kind]}
-            look |= {"marker": {"good": "o", "look": "^", "stop": "s"}[kind]}
-            look |= {"label": layer["name"] if layer in largest else None}
-            points = [pair for pair in layer["curves"][layer["recommended"]] if pair[1] > 0]
-            axes.plot([share for share, _ in points], [error for _, error in points], **look)
-        axes.axhline(report.budget, color="#333333", linewidth=1, label="the budget")
-        axes.set(xlabel="share removed", ylabel="error", yscale="log", xlim=(0, 1))
+        figure, text = Figure(figsize=(4.6, 4.2), layout="constrained"), io.StringIO()
+        axes, looks = figure.subplots(), map(str.split, _LOOKS)
+        for row in rows:
+            color, form = next(looks) if (named := row in largest) else ("#9aa5ab", "-")
+            points = zip(*row["curves"][row["recommended"]], strict=True)
+            (line,) = axes.plot(*points, form, color=color, linewidth=0.8 + 0.7 * named)
+            line.set_label(row["name"][-36:] if named else "_")
+        axes.axhline(budget, color="#333333", linewidth=1, label="the budget")
+        axes.set_yscale("log", nonpositive="mask")
+        axes.set(xlabel="share removed", ylabel="error", xlim=(0, 1))
+        axes.set_ylim(budget / 100, 10 * budget)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(lambda share, _: f"{100 * share:g}{_WIDE}%")
         axes.spines[["top", "right"]].set_visible(False)
-        figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize=11)
+        short = max(len(row["name"]) for row in largest) < 15
+        figure.legend(loc="outside upper center", ncols=1 + short, frameon=False, fontsize=12)
         figure.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
     drawn = text.getvalue()
     return re.sub(r'width="[^"]*pt" height="[^"]*pt"', "", drawn[drawn.index("<svg") :], count=1)
 
 
-def _words(value: object) -> str:
-    """Show a fact as it is in the JSON, floats short."""
-    short = json.loads(json.dumps(value), parse_float=lambda text: float(f"{float(text):.4g}"))
-    return json.dumps(short, ensure_ascii=False)
+def _joined(groups: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return one row for a tensor's groups, equal in size: mean shares, worst errors."""
+    groups = sorted(groups, key=lambda one: one["methods"][one["recommended"]]["removed"])
+    found = [one["methods"] | {"mixed": one["methods"][one["recommended"]]} for one in groups]
+    middle, methods = groups[len(groups) // 2], found[len(groups) // 2]
+    for name in methods:
+        of = {on: [one[name].get(on, 0.0) for one in found] for on in _RULES}
+        methods[name] = methods[name] | {on: rule(of[on]) for on, rule in _RULES.items()}
+    row = middle | {"name": middle["tensor"], "groups": groups, "methods": methods}
+    row |= {"recommended": "mixed", "weights": len(groups) * middle["weights"]}
+    row["curves"] = {"mixed": middle["curves"][middle["recommended"]]}
+    return row | {"warnings": [said for one in groups for said in one["warnings"]]}
