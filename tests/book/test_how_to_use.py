@@ -25,7 +25,10 @@ def blocks(page: str, language: str) -> list[str]:
 def commands() -> list[str]:
     """All shell commands of the pages, without comments."""
     lines = [
-        line for page in PAGES for block in blocks(page, "bash") for line in block.splitlines()
+        line
+        for page in PAGES
+        for block in blocks(page, "bash")
+        for line in block.replace("\\\n", " ").splitlines()
     ]
     return sorted({line.split("  #")[0].split(" # ")[0].strip() for line in lines if line.strip()})
 
@@ -51,7 +54,8 @@ def test_builds_are_those_of_other_tests() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [c for c in commands() if not c.startswith(("make", "studies book"))]
+    "command",
+    [c for c in commands() if not c.startswith(("make", "studies book", "compressibility"))],
 )
 def test_studies_command(command: str, checkout: Path, tmp_path: Path) -> None:
     """Catches a command that no longer runs as printed; runs start from small values."""
@@ -64,6 +68,33 @@ def test_studies_command(command: str, checkout: Path, tmp_path: Path) -> None:
     done = run(STUDIES, *arguments, cwd=checkout, env=data)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.strip()
+
+
+MINE = """
+import torch
+from torch import nn
+
+def make():
+    return nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
+
+def accuracy(module, batches):
+    return sum(float((module(x).argmax(1) == y).double().mean()) for x, y in batches) / len(batches)
+"""
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if c.startswith("compressibility")])
+def test_audit_command(command: str, tmp_path: Path) -> None:
+    """Catches a command of the audit that no longer runs as printed."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "net.py").write_text(MINE)
+    make = "import torch; from safetensors.torch import save_file; from mine.net import make; "
+    make += "save_file(make().state_dict(), 'model.safetensors'); x = torch.randn(90, 6); "
+    make += "torch.save([(a, a.argmax(1) % 3) for a in x.split(15)], 'batches.pt')"
+    assert run(sys.executable, "-c", make, cwd=tmp_path).returncode == 0
+    program, *arguments = shlex.split(command)
+    done = run(STUDIES.with_name(program), *arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "report.html").is_file()
 
 
 @pytest.mark.slow

@@ -46,7 +46,7 @@ def audit(
     the ``curvature`` on calibration batches. The module itself is not touched: a copy is cut.
 
     >>> net = nn.Sequential(nn.Linear(8, 4), nn.ReLU(), nn.Linear(4, 2)).double()
-    >>> report = audit(net, torch.ones(6, 8, 8).double().cumsum(2).split(1), budget=0.05)
+    >>> report = audit(net, torch.eye(8).double().repeat(6, 1).split(8), budget=0.05)
     """
     need(isinstance(module, nn.Module), "an nn.Module", type(module).__name__)
     report, batches, tell = Report(budget), list(loader), progress or (lambda *_: None)

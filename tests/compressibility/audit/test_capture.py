@@ -242,6 +242,7 @@ def test_samples_depend_on_the_seed_only():
     assert not torch.equal(one, two)
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 def test_memory_is_bounded():
     """A cap for each site and not for all; room that small layers leave, wasted; all unfolded."""
     net = nn.Sequential(nn.Conv1d(1, 40, 64, padding="same"), nn.Conv1d(40, 1, 64, padding="same"))

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -190,7 +191,9 @@ def test_ctrl_c_keeps_what_is_done() -> None:
     slow = [*MODEL, "batches.pt", "--metric", "reader_of_this_test:slow", "--json", "r.json"]
     slow += ["--html", "r.html"]
     command = [sys.executable, "-m", "compressibility", "audit", "model.safetensors", *slow]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # background shells ignore it
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": heard}
+    with subprocess.Popen(command, **pipes) as process:
         assert process.stdout
         assert process.stdout.readline() == b"slow\n"
         time.sleep(0.2)
