@@ -36,7 +36,7 @@ class Entry:
     shape: tuple[int, ...]
     dtype: str  # as PyTorch calls it: "float32", "bfloat16", "int64", …
     _read: Callable[[], Tensor] | str = field(repr=False)
-    _alike: list[Entry] = field(repr=False)  # of one shape and dtype, in the file's order
+    _alike: _Alike = field(repr=False)  # of one shape and dtype
 
     def tensor(self, dtype: torch.dtype | None = None) -> Tensor:
         """Return a copy of the values, as they are stored or upcast; else CheckpointError."""
@@ -54,7 +54,7 @@ class Entry:
     def why_not(self) -> str | None:
         """Why it is no matrix of weights to audit; None if it is one.  Reads it, once."""
         said, digest = self._found
-        first = self if said else next(one for one in self._alike if one._found[1] == digest)
+        first = self if said else self._alike.first(digest)
         return said if first is self else f"the same tensor as {first.name}"
 
     @property
@@ -87,6 +87,21 @@ class Entry:
         return None, b"" if alone else hashlib.sha256(flat.view(torch.uint8).numpy().data).digest()
 
 
+class _Alike(list[Entry]):
+    """Entries that may be the same, in the file's order; each is looked at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._firsts, self._seen = dict[bytes, Entry](), 0
+
+    def first(self, digest: bytes) -> Entry:
+        while digest not in self._firsts:
+            one = self[self._seen]
+            self._firsts.setdefault(one._found[1], one)
+            self._seen += 1
+        return self._firsts[digest]
+
+
 class Checkpoint(dict[str, Entry]):
     """The tensors of a file by name, in its order; ``left_out`` counts values that are none."""
 
@@ -94,7 +109,7 @@ class Checkpoint(dict[str, Entry]):
         super().__init__()
         self.kind, rows = rows_of(path)
         self.path, self.size, self.left_out = path, path.stat().st_size, 0
-        alike = defaultdict[object, list[Entry]](list)
+        alike = defaultdict[object, _Alike](_Alike)
         for row in rows:
             if row is None:
                 self.left_out += 1

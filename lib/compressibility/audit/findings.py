@@ -89,22 +89,20 @@ class Report:
             why = "without inputs no error can be known" if new is None else "nothing was measured"
             says += f" none can be said to be free to go: {why}"
         else:
-            share, low, high = (f"{found[end]:.0%}" for end in ENDS)
-            says += f" {share} ({low} to {high}) can go at {_percent(self.budget)} error of each"
-            says += f" layer: measured on {new} new inputs it is at most {_percent(found['worst'])}"
+            share, low, high = (percent(found[end]) for end in ENDS)
+            says += f" {share} ({low} to {high}) can go at {percent(self.budget)} error of each"
+            says += f" layer: measured on {new} new inputs it is at most {percent(found['worst'])}"
         if "outputs" in found:
-            says += f"; all at once they move the outputs by {_percent(found['outputs']['error'])}"
+            says += f"; all at once they move the outputs by {percent(found['outputs']['error'])}"
         if "failed" in found:
             says += f"; the network with all layers cut could not be measured: {found['failed']}"
         if found.get("random", 0.0) > 1e-6:
-            says += (
-                f"; its outputs are random: run twice they differ by {_percent(found['random'])}"
-            )
+            says += f"; its outputs are random: run twice they differ by {percent(found['random'])}"
         if "together" in (metric := found.get("metric", {})):
             one = max(metric["alone"].items(), key=lambda pair: abs(pair[1] - metric["dense"]))
             both = f"{metric['dense']:.4g}, all layers cut {metric['together']:.4g}"
             says = f"your metric: {both}, {one[0]} alone, which moves it most, {one[1]:.4g}; {says}"
-        return f"{says[0].upper()}{says[1:]}."
+        return f"{says[0].upper()}{says[1:]}.".replace(".0%", "%")
 
     def json(self) -> str:
         """Return all but tensors as JSON; what is not finite is null."""
@@ -134,8 +132,18 @@ def mend(module: nn.Module, path: str | Path) -> nn.Module:
     return module
 
 
-def _percent(share: float) -> str:
-    return f"{share:.0%}" if share >= 0.0995 else f"{100 * share:.2g}%"
+def percent(share: float | None, space: str = "") -> str:
+    """Return a share in words of at most two digits.
+
+    >>> percent(0.412), percent(0.0084), percent(0.00001), percent(0.0), percent(None)
+    ('41%', '0.84%', '<0.01%', '0%', '–')
+    """
+    if share is None:
+        return "–"
+    if 0 < share < 1e-4:
+        return f"<{space}0.01{space}%"
+    digits = 0 if share >= 0.0995 or share == 0 else 1 + (share < 0.01)
+    return f"{100 * share:.{digits}f}{space}%"
 
 
 def _finite(value: Any) -> Any:

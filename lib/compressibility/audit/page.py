@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from functools import partial
 from itertools import groupby
 from statistics import fmean
 from typing import Any
@@ -12,7 +13,7 @@ import jinja2
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from compressibility.audit.findings import ENDS, Report
+from compressibility.audit.findings import ENDS, Report, percent
 
 MARKS = {"good": "●", "look": "▲", "stop": "■", "none": "□"}  # apart in shape as in color
 NAMES = {"magnitude": "smallest weights", "Wanda": "Wanda", "columns": "whole columns"}
@@ -28,7 +29,10 @@ def page(report: Report) -> str:
     """Return the report as HTML: the sentence, a table, a figure; the rest folded."""
     where = jinja2.PackageLoader("compressibility.audit")
     rooms = jinja2.Environment(loader=where, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    rooms.filters |= {"percent": percent, "count": lambda n: f"{n:,}".replace(",", _WIDE)}
+    rooms.filters |= {
+        "percent": partial(percent, space=_WIDE),
+        "count": lambda n: f"{n:,}".replace(",", _WIDE),
+    }
     rooms.globals |= {"marks": MARKS, "names": NAMES, "mark": mark, "short": "{:.4g}".format}
     tensors = [list(of) for _, of in groupby(report.layers, lambda layer: layer["tensor"])]
     rows = [_joined(of) if len(of) > 1 else of[0] for of in tensors]
@@ -43,20 +47,6 @@ def mark(layer: dict[str, Any]) -> str:
         return "stop"
     calm = all("power" in said for said in layer["warnings"])
     return "good" if calm and methods[layer["recommended"]]["removed"] else "look"
-
-
-def percent(share: float | None) -> str:
-    r"""Return a share in words of at most two digits: "41 %", "0.8 %", or "–".
-
-    >>> percent(0.412), percent(0.0084), percent(0.00001), percent(0.0), percent(None)
-    ('41\u202f%', '0.84\u202f%', '<\u202f0.01\u202f%', '0\u202f%', '–')
-    """
-    if share is None:
-        return "–"
-    if 0 < share < 1e-4:
-        return f"<{_WIDE}0.01{_WIDE}%"
-    digits = 0 if share >= 0.0995 or share == 0 else 1 + (share < 0.01)
-    return f"{100 * share:.{digits}f}{_WIDE}%"
 
 
 def curves(rows: list[dict[str, Any]], budget: float) -> str:

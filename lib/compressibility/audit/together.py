@@ -14,8 +14,10 @@ from compressibility.audit.findings import Report
 from compressibility.audit.layer import Pruned
 from compressibility.audit.sites import Site
 from compressibility.bounds.pruned_layer.promises import vacuity, xi_for
-from compressibility.bounds.wide_networks import Constants
+from compressibility.bounds.wide_networks import Asked, Constants, audit
 from compressibility.checks import finite, need
+from compressibility.pruning.cuts import Plan
+from compressibility.pruning.draws import Pruning
 
 Metric = Callable[[nn.Module, Sequence[Any]], float]
 """Of the module and the held-out batches, as the loader gave them."""
@@ -69,21 +71,26 @@ def promise(
     r"""Return what Theorems 2 and 3 of [EGM] (``wide_networks``) would promise of a chain.
 
     ``says`` in words; ``v_half`` is :math:`V(\tfrac12)`, over the variance of outputs (N, …);
-    ``xi`` the :math:`\xi` that promises the budget. Hypotheses are not looked at: it is no proof.
+    ``xi`` the :math:`\xi` that promises the budget; ``hypotheses`` of Theorem 2 on widths, rows of
+    ``bounds.rows``, for ξ = ½ and dice of chance ½ on half of each layer.
     """
-    found: dict[str, Any] = dict.fromkeys(("v_half", "xi"))
+    found: dict[str, Any] = dict.fromkeys(("v_half", "xi", "hypotheses"))
     own = [p for p in module.modules() if next(p.parameters(recurse=False), None) is not None]
     if len(own) != len(weights) or not all(isinstance(part, nn.Linear) for part in own):
         return found | {"says": "not given: the theorems speak of chains of linear layers"}
     try:
-        known: Any = {"c1": Constants.of(list(weights)).c1, "m": len(weights)}
+        constants = Constants.of(list(weights))
+        plan = Plan(constants.widths, wide=tuple(range(1, len(weights) + 1)))
+        asked = audit("2", plan, Pruning(0.5), constants, Asked(0.5, share=0.5))
+        found["hypotheses"] = asked.as_records()
+        known: Any = {"c1": constants.c1, "m": len(weights)}
         known["radius"] = max(float(x.double().flatten(1).norm(dim=1).max()) for x in batches)
         known["variance"] = float(outputs.double().flatten(1).var(0, correction=0).sum())
         found |= {"v_half": vacuity(0.5, **known), "xi": xi_for(budget, **known)}
     except (ValueError, OverflowError) as why:
         return found | {"says": f"not given: {why}"}
     kept = "empty: a constant network keeps it too"
-    none = "of networks without biases, if all their hypotheses hold: nobody has looked here"
+    none = "of networks without biases, if all their hypotheses hold"
     return found | {"says": kept if found["v_half"] >= 1 else none}
 
 

