@@ -87,11 +87,11 @@ def _audit(given: argparse.Namespace) -> int:
     report.about |= {"file": file.path.name, "sha256": file.sha256, "left_out": file.left_out}
     if given.json:
         given.json.write_text(report.json(), encoding="utf8")
-    if given.html:
-        given.html.write_text(page(report), encoding="utf8")
     failed = "failed" in report.network
     if given.save and not (report.partial or failed):
         report.save(given.save.resolve())  # of a link, what it points to
+    if given.html:
+        given.html.write_text(page(report), encoding="utf8")
     if hasattr(sys.stdout, "reconfigure"):  # a notebook's has none
         sys.stdout.reconfigure(errors="replace")
     print(report.sentence)

@@ -91,9 +91,19 @@ class Report:
         else:
             share, low, high = (percent(found[end]) for end in ENDS)
             says += f" {share} ({low} to {high}) can go at {percent(self.budget)} error of each"
-            says += f" layer: measured on {new} new inputs it is at most {percent(found['worst'])}"
+            worst = percent(found["worst"]) + ", above it" * (found["worst"] > self.budget)
+            says += f" layer: measured on {new} new inputs it is at most {worst}"
         if "outputs" in found:
             says += f"; all at once they move the outputs by {percent(found['outputs']['error'])}"
+        few = {
+            one["tensor"]
+            for one in self.layers
+            if "few samples" in " ".join(one.get("warnings", []))
+        }
+        if few:
+            says += (
+                f"; {len(few)} of them saw too few inputs to refit what stays, which may free more"
+            )
         if "failed" in found:
             says += f"; the network with all layers cut could not be measured: {found['failed']}"
         if found.get("random", 0.0) > 1e-6:
@@ -101,7 +111,9 @@ class Report:
         if "together" in (metric := found.get("metric", {})):
             one = max(metric["alone"].items(), key=lambda pair: abs(pair[1] - metric["dense"]))
             both = f"{metric['dense']:.4g}, all layers cut {metric['together']:.4g}"
-            says = f"your metric: {both}, {one[0]} alone, which moves it most, {one[1]:.4g}; {says}"
+            alone = f"{one[0]} alone, which moves it most, {one[1]:.4g}"
+            alone = alone if one[1] != metric["dense"] else "no layer alone moves it"
+            says = f"your metric: {both}, {alone}; {says}"
         return f"{says[0].upper()}{says[1:]}.".replace(".0%", "%")
 
     def json(self) -> str:

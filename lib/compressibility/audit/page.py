@@ -36,6 +36,8 @@ def page(report: Report) -> str:
     rooms.globals |= {"marks": MARKS, "names": NAMES, "mark": mark, "short": "{:.4g}".format}
     tensors = [list(of) for _, of in groupby(report.layers, lambda layer: layer["tensor"])]
     rows = [_joined(of) if len(of) > 1 else of[0] for of in tensors]
+    loud = ([said for said in row.get("warnings", []) if "power" not in said] for row in rows)
+    rows = [row | {"said": said} for row, said in zip(rows, loud, strict=True)]
     figure = curves(rows, report.budget) if any("curves" in row for row in rows) else ""
     return rooms.get_template("report.html").render(r=report, rows=rows, figure=figure)
 
@@ -58,11 +60,15 @@ def curves(rows: list[dict[str, Any]], budget: float) -> str:
         axes, looks = figure.subplots(), map(str.split, _LOOKS)
         for row in rows:
             color, form = next(looks) if (named := row in largest) else ("#9aa5ab", "-")
-            points = zip(*row["curves"][row["recommended"]], strict=True)
-            (line,) = axes.plot(*points, form, color=color, linewidth=0.8 + 0.7 * named)
+            path = [(share, max(e, budget / 100)) for share, e in row["curves"][row["recommended"]]]
+            (line,) = axes.plot(
+                *zip(*path, strict=True), form, color=color, linewidth=0.8 + 0.7 * named
+            )
+            ring = [point for point in path if point[1] <= budget][-1]
+            axes.plot(*ring, "o", color=color, markersize=11, markerfacecolor="none")
             line.set_label(row["name"][-36:] if named else "_")
         axes.axhline(budget, color="#333333", linewidth=1, label="the budget")
-        axes.set_yscale("log", nonpositive="mask")
+        axes.set_yscale("log")
         axes.set(xlabel="share removed", ylabel="error", xlim=(0, 1))
         axes.set_ylim(budget / 100, 10 * budget)
         for axis in (axes.xaxis, axes.yaxis):
@@ -83,6 +89,8 @@ def _joined(groups: list[dict[str, Any]]) -> dict[str, Any]:
     for name in methods:
         of = {on: [one[name].get(on, 0.0) for one in found] for on in _RULES}
         methods[name] = methods[name] | {on: rule(of[on]) for on, rule in _RULES.items()}
+        methods[name]["why_not"] = next((o for one in found if (o := one[name]["why_not"])), None)
+    methods["mixed"]["kind"] = "of each group its own, see below"
     row = middle | {"name": middle["tensor"], "groups": groups, "methods": methods}
     row |= {"recommended": "mixed", "weights": len(groups) * middle["weights"]}
     row["curves"] = {"mixed": middle["curves"][middle["recommended"]]}

@@ -184,7 +184,8 @@ def _layer(
             found |= {"units": ends[0], "standard_error": judged["held_out"][1]}
             row["curves"][method] = [[seen.saved(method, k), e] for k, e in errors.items()]
     best = "std + mean" if site.biases else "Wanda"
-    if methods["readjusted"].get("removed", 0.0) > methods[best]["removed"]:
+    pairs = {name: [methods[name].get(end, 0.0) for end in ENDS] for name in (best, "readjusted")}
+    if pairs["readjusted"][:2] > pairs[best][:2]:  # more, or as much and more surely
         best = "readjusted"
     cut = seen.cut(best, methods[best]["units"])
     hole = weight.masked_fill(~cut.touched, 0.0)

@@ -158,6 +158,20 @@ def test_groups_of_a_tensor_are_one_row() -> None:
     assert all(f"[{k}]</th>" in folds for k in range(100))
 
 
+def test_what_is_not_offered_is_said() -> None:
+    """Catches a page that fails, or 0 %, where outputs outnumber samples; lost warnings."""
+    no = {"kind": KINDS["ranks"], "why_not": "not offered: 100 samples, 512 outputs"}
+    one, two = layer(), [layer(f"c.weight [{k}]", "c.weight") for k in range(2)]
+    one["methods"]["ranks"] = two[1]["methods"]["ranks"] = no
+    two[1]["warnings"] = ["few samples", "others"]
+    first, second, warning, _ = (words(row) for row in rows(shown(one, *two)))
+    assert "low-rank factors: not offered: 100 samples, 512 outputs" in first
+    assert "low-rank factors: not offered: 100 samples, 512 outputs" in second
+    assert "for example: few samples; see below" in warning
+    costless = layer() | {"alignment": float("nan")}
+    assert "What goes costs nothing on these inputs" in shown(costless)
+
+
 def test_the_figure_is_readable_on_a_phone() -> None:
     """Catches type below 12 pixels at a width of 390, a tangle of names, shares without percent."""
     svg = grouped().partition("<svg")[2].partition("</svg>")[0]

@@ -252,7 +252,11 @@ def test_the_other_numbers_of_a_row_in_a_few_lines() -> None:
     best = [one["methods"][one["recommended"]] for one in rows.values()]
     assert audited().network["worst"] == max(one["held_out"] for one in best)
     for one in rows.values():
-        more = one["methods"]["readjusted"]["removed"] > one["methods"]["std + mean"]["removed"]
+        more = [
+            [of[end] for end in ("removed", "removed_low")]
+            for of in (one["methods"]["readjusted"], one["methods"]["std + mean"])
+        ]
+        more = more[0] > more[1]
         assert one["recommended"] == ("readjusted" if more else "std + mean")
 
 
@@ -437,6 +441,22 @@ def test_packed_sequences_are_mended_by_all_of_them() -> None:
     shift = report.tensors["bias_ih_l0"] - net.bias_ih_l0
     assert hole.any()
     assert torch.allclose(shift, hole @ batches[0].data.mean(0))
+
+
+@torch.no_grad()
+def test_a_layer_of_more_outputs_than_samples_has_a_page() -> None:
+    """Catches an audit that is lost on its page, and a method of no share among the winners."""
+    torch.manual_seed(11)
+    report = audit(nn.Linear(20, 512), torch.randn(300, 20).split(50), metric=lambda *_: 0.5)
+    assert (
+        report.layers[0]["methods"]["ranks"]["why_not"] == "not offered: 100 samples, 512 outputs"
+    )
+    assert "low-rank factors: not offered" in page(report)
+    assert "no layer alone moves it" in report.sentence
+    few = audit(nn.Linear(40, 5), torch.randn(90, 40).split(30), budget=0.05)
+    assert "; 1 of them saw too few inputs to refit" in few.sentence
+    above = few.network["worst"] > 0.05
+    assert (", above it" in few.sentence) == above
 
 
 def test_words_of_the_sentence() -> None:
