@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from functools import partial
-from itertools import groupby
+from itertools import groupby, takewhile
 from statistics import fmean
 from typing import Any
 
@@ -60,12 +60,12 @@ def curves(rows: list[dict[str, Any]], budget: float) -> str:
         axes, looks = figure.subplots(), map(str.split, _LOOKS)
         for row in rows:
             color, form = next(looks) if (named := row in largest) else ("#9aa5ab", "-")
-            path = [(share, max(e, budget / 100)) for share, e in row["curves"][row["recommended"]]]
-            (line,) = axes.plot(
-                *zip(*path, strict=True), form, color=color, linewidth=0.8 + 0.7 * named
-            )
-            ring = [point for point in path if point[1] <= budget][-1]
-            axes.plot(*ring, "o", color=color, markersize=11, markerfacecolor="none")
+            looked = row["curves"][row["recommended"]][1:]  # the first is nothing removed
+            path = [(share, max(e, budget / 100)) for share, e in looked] or [(0.0, budget / 100)]
+            wide = 0.8 + 0.7 * named
+            (line,) = axes.plot(*zip(*path, strict=True), form, color=color, linewidth=wide)
+            for point in list(takewhile(lambda at: at[1] <= budget, path))[-1:]:
+                axes.plot(*point, "o", color=color, markersize=11, markerfacecolor="none")
             line.set_label(row["name"][-36:] if named else "_")
         axes.axhline(budget, color="#333333", linewidth=1, label="the budget")
         axes.set_yscale("log")
