@@ -118,7 +118,7 @@ MUTANTS = [
     Mutant(
         "layers that the inputs never reach have no row",
         REPORT,
-        "report.skip(left[0].label, (left[0].rows, left[0].columns), made)",
+        "report.skip(site.label, (site.rows, site.columns), made)",
         "pass",
         f"{TESTS}::test_no_layer_is_skipped_silently",
     ),

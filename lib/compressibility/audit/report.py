@@ -6,7 +6,7 @@ import math
 import platform
 import resource
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
@@ -63,39 +63,14 @@ def audit(
         for name in [one for one in dict.fromkeys([*state, *why]) if one not in named]:
             reason = why.get(name, "a part that a parametrized weight is made of")
             report.skip(name, getattr(state.get(name), "shape", []), reason)
-        dense = outputs(copy, parts["held_out"])  # what may fail does so before the work
-        again = (outputs(copy, parts["held_out"]) - dense).square().sum() / len(dense)
-        report.network["random"] = float(again / dense.var(0, correction=0).sum())
-        run(copy, joined(parts["calibration"]))
-        if metric is not None:
-            tried = float(metric(copy, parts["held_out"]))
-            need(math.isfinite(tried), "a finite metric of the network as it is", tried)
-            report.network["metric"] = {"dense": tried, "alone": {}}
+        dense = _try(report, copy, parts, metric)
         seen = {
             name: capture(copy, part, left, generator=dice("audit", name), cap=_BYTES, most=_ROWS)
             for name, part in parts.items()
         }
         names = dict.fromkeys(one.name for one in left if all(one in x for x in seen.values()))
         bowl = loss and Objective(copy, loss, parts["calibration"], tuple(names))
-        cuts, total = dict[Site, Pruned](), sum(site.rows * site.columns for site in left)
-        try:
-            while left:
-                at = 1 - sum(site.rows * site.columns for site in left) / total
-                tell(0.1 + 0.7 * at, left[0].label)
-                inputs = {name: rows[left[0]] for name, rows in seen.items() if left[0] in rows}
-                try:
-                    made = _layer(left[0], inputs, budget)
-                except ValueError as error:  # one layer, such as with values of 1e308
-                    made = str(error)
-                if isinstance(made, str):
-                    report.skip(left[0].label, (left[0].rows, left[0].columns), made)
-                else:
-                    report.layers.append(made[0])
-                    cuts[left[0]] = made[1]
-                left.pop(0)
-        finally:
-            for site in left:
-                report.skip(site.label, (site.rows, site.columns), "interrupted before")
+        cuts = _cut(report, left, seen, tell)
         if bowl:
             tell(0.8, "the curvature of the loss")
             try:
@@ -108,6 +83,51 @@ def audit(
         except Exception as error:  # of the reader's own, on a cut network: the layers stay
             report.network["failed"] = f"{type(error).__name__}: {error}"
     return report
+
+
+def _try(
+    report: Report,
+    copy: nn.Module,
+    parts: Mapping[str, Sequence[Any]],
+    metric: Metric | None,
+) -> Tensor:
+    """Run once what may fail, before any work that it could lose; return the held-out outputs."""
+    dense = outputs(copy, parts["held_out"])
+    again = (outputs(copy, parts["held_out"]) - dense).square().sum() / len(dense)
+    report.network["random"] = float(again / dense.var(0, correction=0).sum())
+    run(copy, joined(parts["calibration"]))
+    if metric is not None:
+        tried = float(metric(copy, parts["held_out"]))
+        need(math.isfinite(tried), "a finite metric of the network as it is", tried)
+        report.network["metric"] = {"dense": tried, "alone": {}}
+    return dense
+
+
+def _cut(
+    report: Report, found: Sequence[Site], seen: Mapping[str, Mapping[Site, Seen]], tell: Progress
+) -> dict[Site, Pruned]:
+    """Audit layer by layer: a row each, or why there is none, also of those not reached."""
+    cuts, left, sizes = dict[Site, Pruned](), list(found), {s: s.rows * s.columns for s in found}
+    try:
+        while left:
+            site = left[0]
+            done = 1 - sum(sizes[one] for one in left) / sum(sizes.values())
+            tell(0.1 + 0.7 * done, site.label)
+            try:
+                rows = {name: of[site] for name, of in seen.items() if site in of}
+                made = _layer(site, rows, report.budget)
+            except ValueError as error:  # of one layer, such as with values of 1e308
+                made = str(error)
+            if isinstance(made, str):
+                report.skip(site.label, (site.rows, site.columns), made)
+            else:
+                report.layers.append(made[0])
+                cuts[site] = made[1]
+            left.pop(0)
+    finally:
+        for site in left:
+            report.skip(site.label, (site.rows, site.columns), "interrupted before")
+    return cuts
 
 
 def audit_weights(
