@@ -91,7 +91,9 @@ class Report:
         else:
             share, low, high = (percent(found[end]) for end in ENDS)
             says += f" {share} ({low} to {high}) can go at {percent(self.budget)} error of each"
-            worst = percent(found["worst"]) + ", above it" * (found["worst"] > self.budget)
+            worst = percent(found["worst"])
+            if found["worst"] > self.budget:  # with a digit more: not rounded to the budget
+                worst = f"{100 * found['worst']:.3g}%, above it"
             says += f" layer: measured on {new} new inputs it is at most {worst}"
         if "outputs" in found:
             says += f"; all at once they move the outputs by {percent(found['outputs']['error'])}"
