@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from studies.build.ledger import count_verdicts
 from studies.build.runner import Failure, Job, Watcher
@@ -52,6 +59,29 @@ class LiveProgress(Progress, Watcher):
             self.console.print(f"{name}: executed in {result.note['seconds']:.0f} s; {verdicts}")
         else:
             self.console.print(f"[bold]{name}: FAILED[/bold]")
+
+
+class PointsProgress(Progress, Watcher):
+    """One bar for all points of a sweep, with the time left; nothing without a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(
+            TextColumn("{task.completed} of {task.total} runs"),
+            BarColumn(),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+
+    def plan(self, chosen: Sequence[Job], waiting: Sequence[Job]) -> None:
+        """Draw the bar; what is stored counts as done, but not as fast."""
+        self._bar = self.add_task(f"{len(chosen) - len(waiting)} stored before", total=len(waiting))
+
+    def end(self, job: Job, result: Run | Failure) -> None:  # noqa: ARG002  # all alike here
+        """Move the bar on."""
+        self.advance(self._bar)
 
 
 def few(reasons: Sequence[str], most: int = 4) -> str:

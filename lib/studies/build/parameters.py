@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import tokenize
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -36,6 +37,7 @@ _HARMLESS = (
     *(ast.Name, ast.expr_context, ast.Call, ast.Subscript, ast.List, ast.Tuple, ast.Set),
     *(ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.comprehension, ast.IfExp),
 )
+_WORD = re.compile(r"(?<![\w.+-])[A-Za-z_][\w-]*")  # not the e of 1e-3
 
 
 @dataclass(frozen=True)
@@ -192,15 +194,25 @@ def _parameter(node: ast.stmt, comments: Mapping[int, str]) -> Parameter:
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """Split ``name=value`` as typed on a command line; a word that is no literal is a string."""
+    """Split ``name=value`` as typed on a command line; a word that is no literal is a string.
+
+    So are the words of a list: ``dataset=[digits,ecg5000]``.
+    """
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
         raise ParameterError(f"{text!r} is refused: need name=value, such as p=0.5")
+    return name.strip(), _literal(value.strip())
+
+
+def _literal(value: str) -> Any:
     words = {"true": True, "false": False}
     try:
-        return name.strip(), ast.literal_eval(value.strip())
+        return ast.literal_eval(value)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return name.strip(), words.get(value.strip().lower(), value.strip())
+        if value[:1] == "[" and not {"'", '"'} & set(value):
+            quoted = _WORD.sub(lambda word: repr(words.get(word[0].lower(), word[0])), value)
+            return _literal(quoted) if quoted != value else value
+        return words.get(value.lower(), value)
 
 
 def effective(parameters: Parameters, overrides: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -52,6 +52,10 @@ class Watcher:
     def plan(self, chosen: Sequence[Job], waiting: Sequence[Job]) -> None:
         """Of the chosen chapters these wait to be executed."""
 
+    def known(self, job: Job) -> Run | None:  # noqa: ARG002  # this one keeps nothing
+        """What an earlier run of the same job came to; asked just before one would start."""
+        return None
+
     def cell(self, job: Job, index: int, total: int) -> None:
         """A chapter's next cell has started."""
 
@@ -60,16 +64,22 @@ class Watcher:
 
 
 def run_jobs(
-    project: Project, jobs: Sequence[Job], *, workers: int, watcher: Watcher | None = None
+    project: Project,
+    jobs: Sequence[Job],
+    *,
+    workers: int,
+    watcher: Watcher | None = None,
+    stop: threading.Event | None = None,
 ) -> list[Run | Failure]:
     """Execute all jobs, ``workers`` at a time; a failure does not stop the others.
 
-    An interrupt ends every worker at once and leaves all earlier results as they were.
+    An interrupt, or ``stop`` when it is set, ends every worker at once and leaves all earlier
+    results as they were.
     """
-    stop, watcher = threading.Event(), watcher or Watcher()
+    stop, watcher = stop or threading.Event(), watcher or Watcher()
 
     def one(job: Job) -> Run | Failure:
-        result = _run(project, job, stop, watcher)
+        result = watcher.known(job) or _run(project, job, stop, watcher)
         if not stop.is_set():
             watcher.end(job, result)
         return result

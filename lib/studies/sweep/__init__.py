@@ -1,0 +1,1 @@
+"""Sweeps: a chapter run at many settings, and where its claims hold."""

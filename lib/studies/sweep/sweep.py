@@ -1,0 +1,80 @@
+"""Runs chapters at every point of a sweep; what is stored is not run again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import nbformat
+from rich.console import Console
+
+from studies.build.files import scratch_folder
+from studies.build.fingerprint import digest, fingerprint
+from studies.build.project import Chapter, Project
+from studies.build.runner import Failure, Job, Watcher
+from studies.build.runs import Run
+from studies.progress import PointsProgress
+from studies.sweep.grid import Point
+from studies.sweep.store import Store
+
+# Runs jobs somewhere: `run_jobs` on this machine, or a cluster.
+Engine = Callable[[Project, Sequence[Job], Watcher], list[Run | Failure]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a point came to: its run, or why there is none."""
+
+    chapter: Chapter
+    point: Point
+    result: Run | Failure
+
+
+class Keeping(PointsProgress):
+    """Finds runs in a store, and puts into it what ends well, without the notebook."""
+
+    def __init__(self, store: Store, console: Console) -> None:
+        super().__init__(console)
+        self._store = store
+
+    def known(self, job: Job) -> Run | None:
+        """What the store holds."""
+        note = self._store.get(digest(job.parts))
+        return note and Run(job.target, nbformat.v4.new_notebook(), note)
+
+    def end(self, job: Job, result: Run | Failure) -> None:
+        """Store the note of a run that just ended."""
+        if isinstance(result, Run) and result.notebook.cells:
+            self._store.put(digest(job.parts), result.note)
+            job.target.unlink(missing_ok=True)
+        super().end(job, result)
+
+
+def sweep(
+    project: Project,
+    points: Sequence[tuple[Chapter, Point]],
+    *,
+    profile: str,
+    engine: Engine,
+    watcher: Keeping,
+) -> list[Outcome]:
+    """Run each point that the watcher's store does not know; outcomes keep the points' order.
+
+    Points with equal values are one run. A point that fails does not stop the others.
+    """
+    with scratch_folder(project.build / "tmp") as scratch, watcher:
+        keyed: list[tuple[str, Chapter, Point]] = []
+        jobs: dict[str, Job] = {}
+        for chapter, point in points:
+            parts = fingerprint(project, chapter, point.values)
+            target = scratch / f"{digest(parts)}.ipynb"
+            jobs[target.stem] = Job(chapter, point.values, parts, profile, target)
+            keyed.append((target.stem, chapter, point))
+        missing = [job for job in jobs.values() if watcher.known(job) is None]
+        watcher.plan(list(jobs.values()), missing)
+        ran = engine(project, missing, watcher)
+        results = {job.target.stem: result for job, result in zip(missing, ran, strict=True)}
+        for key, job in jobs.items():
+            found = results.get(key) or watcher.known(job)
+            results[key] = found or Failure(job, "what was stored of it was changed meanwhile")
+    return [Outcome(chapter, point, results[key]) for key, chapter, point in keyed]

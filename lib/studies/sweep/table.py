@@ -1,0 +1,113 @@
+"""A sweep's result: claim × setting as a page, a picture, JSON and CSV."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from studies.build.files import write_atomically
+from studies.build.runs import Run
+from studies.page.claims import ICONS, template
+from studies.page.numbers import number
+from studies.sweep.sweep import Outcome
+
+# The verdict's number on the scale of colors; the letter tells those who see none.
+SCALE = {"fails": -1.0, "undecided": 0.0, "holds": 1.0}
+COLORS = ["#c2410c", "#d4d4d8", "#2f6f9f"]
+_CLAIM = ("verdict", "value", "low", "high", "n", "kind", "predicted", "says")
+
+
+def rows(outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    """A row for each claim of each run: chapter, setting, repeat, claim, verdict, value, …."""
+    made = [
+        {"chapter": o.chapter.name, "setting": o.point.name, "repeat": o.point.repeat}
+        | {"claim": claim["id"]} | {key: claim[key] for key in _CLAIM}
+        for o in outcomes
+        if isinstance(o.result, Run)
+        for claim in o.result.claims
+    ]
+    return pd.DataFrame(made, columns=["chapter", "setting", "repeat", "claim", *_CLAIM])
+
+
+def flips(frame: pd.DataFrame) -> list[str]:
+    """The claims that hold for some repeats of a setting and fail for others, in words."""
+    said = []
+    for (chapter, setting, claim), some in frame.groupby(["chapter", "setting", "claim"], sort=False):
+        found = some.verdict.value_counts().to_dict()
+        if {"holds", "fails"} <= set(found):
+            where = f" at {setting}" if setting else ""
+            said.append(f"{chapter}, {claim}{where}: holds {found['holds']} times, fails {found['fails']}")
+    return said
+
+
+def write(folder: Path, outcomes: Sequence[Outcome], title: str) -> Path:
+    """Write `table.json`, `table.csv` and `index.html` with the picture; return the page."""
+    frame = rows(outcomes)
+    missing = [o for o in outcomes if not isinstance(o.result, Run)]
+    runs = [
+        {"chapter": o.chapter.name, "setting": o.point.name, "repeat": o.point.repeat}
+        | {key: o.result.note[key] for key in ("parameters", "seconds", "date", "commit")}
+        for o in outcomes
+        if isinstance(o.result, Run)
+    ]
+    failed = [
+        {"chapter": o.chapter.name, "setting": o.point.name, "repeat": o.point.repeat}
+        | {"error": o.result.error, "again": f"studies run {o.chapter.name} {o.point.arguments}"}
+        for o in missing
+        if not isinstance(o.result, Run)
+    ]
+    table = json.loads(frame.to_json(orient="records"))
+    whole = {"title": title, "claims": table, "runs": runs, "failed": failed, "flips": flips(frame)}
+    write_atomically(folder / "table.json", json.dumps(whole, indent=1, ensure_ascii=False))
+    write_atomically(folder / "table.csv", frame.to_csv(index=False))
+    page = template("studies.sweep", "sweep.html").render(
+        title=title,
+        chapters={name: _cells(some) for name, some in frame.groupby("chapter", sort=False)},
+        pictures={name: picture(some) for name, some in frame.groupby("chapter", sort=False)},
+        counts=frame.verdict.value_counts().to_dict(),
+        runs=len(runs),
+        failed=failed,
+        flips=whole["flips"],
+        icons=ICONS,
+    )
+    write_atomically(folder / "index.html", page)
+    return folder / "index.html"
+
+
+def picture(frame: pd.DataFrame) -> str:
+    """Where the claims of one chapter hold, fail, are undecided, as SVG; between repeats, the mean."""
+    plain = frame.assign(score=frame.verdict.map(SCALE), sign=frame.verdict.map(ICONS))
+    over = {"index": "claim", "columns": "setting", "sort": False}
+    scores = plain.pivot_table(values="score", aggfunc="mean", **over)
+    signs = plain.pivot_table(values="sign", aggfunc=lambda some: "".join(sorted(set(some))), **over)
+    height, width = scores.shape
+    figure = Figure(figsize=(4 + 0.42 * width, 1.6 + 0.26 * height))
+    colors = matplotlib.colors.LinearSegmentedColormap.from_list("verdicts", COLORS)
+    with matplotlib.rc_context({"font.size": 9, "svg.hashsalt": "sweep", "svg.fonttype": "none"}):
+        ax = figure.subplots()
+        sns.heatmap(
+            scores, annot=signs.fillna(""), fmt="", vmin=-1, vmax=1, cmap=colors, cbar=False,
+            linewidths=0.5, ax=ax, xticklabels=True, yticklabels=True,
+        )  # fmt: skip
+        ax.set(xlabel="", ylabel="")
+        ax.tick_params(length=0)
+        ax.set_xticklabels(ax.get_xticklabels(), rotation=60, ha="right", rotation_mode="anchor")
+        said = io.StringIO()
+        figure.savefig(said, format="svg", bbox_inches="tight", metadata={"Date": None})
+    return said.getvalue().partition("<svg")[1] + said.getvalue().partition("<svg")[2]
+
+
+def _cells(frame: pd.DataFrame) -> dict[str, dict[str, list[tuple[str, str]]]]:
+    """Claim → setting → (verdict, value) of each repeat."""
+    cells: dict[str, dict[str, list[tuple[str, str]]]] = {}
+    for row in frame.itertuples():
+        at = cells.setdefault(str(row.claim), {}).setdefault(str(row.setting), [])
+        at.append((str(row.verdict), number(float(row.value))))
+    return cells
