@@ -1,7 +1,8 @@
-"""The command line ``studies``: list, run, book, status."""
+"""The command line ``studies``: list, run, sweep, book, status."""
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import json
 from collections.abc import Sequence
@@ -18,16 +19,27 @@ from studies.build.parameters import effective, parse_assignment
 from studies.build.profiles import DEFAULT, chapter_values, load_profile
 from studies.build.project import Chapter, Project
 from studies.build.runner import Failure, Job, run_jobs
-from studies.build.runs import read_run
+from studies.build.runs import commit, read_run
 from studies.errors import StudiesError
 from studies.page.results import to_keep
 from studies.progress import LiveProgress, describe_claims, describe_failure, few
+from studies.sweep.grid import Point, draws, grid
+from studies.sweep.store import Store
+from studies.sweep.sweep import Engine, Keeping, on_this_machine, sweep
 
 out = Console(highlight=False, soft_wrap=True)  # for what moves; the rest is plain text
 
 
 profile_option = click.option(
     "--profile", default=DEFAULT, show_default=True, help="The parameters' values: smoke, book, …."
+)
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(min=1), help="Chapters at a time (default: cores)."
+)
+scheduler_option = click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="A Dask scheduler, tls://… or tcp://127.0.0.1:…, or `local`; needs '.[cluster]'.",
 )
 
 
@@ -141,9 +153,101 @@ def _print_parameters(chapter: Chapter) -> None:
         click.echo(f"  {condition}")
 
 
+class _Repeats(click.ParamType[range]):
+    name = "A:B"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> range:
+        first, _, last = str(value).partition(":")
+        if not (first.isdecimal() and last.isdecimal() and int(first) < int(last)):
+            self.fail("need A:B with whole numbers A < B, such as 0:5", param, ctx)
+        return range(int(first), int(last))
+
+
+@main.command("sweep")
+@click.argument("chapter")
+@click.option(
+    "-p",
+    "--parameter",
+    "assignments",
+    multiple=True,
+    metavar="NAME=[V1,V2]",
+    help="A parameter's values; repeat for more. A value that is a list: 'widths=[[64],[64,128]]'.",
+)
+@click.option("--seeds", type=_Repeats(), help="Repeats A to B − 1 with fresh seeds; 0: as it is.")
+@click.option("--random", "count", type=click.IntRange(min=1), help="Random settings, so many.")
+@profile_option
+@jobs_option
+@scheduler_option
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the table goes (default: _build/sweeps/…).",
+)
+@click.option(
+    "--history",
+    "past",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file that gets a line with the verdicts; says what changed since its last line.",
+)
+@click.pass_context
+def sweep_chapters(context: click.Context, /, **asked: Any) -> None:
+    """Run CHAPTER at many settings, for a table of where its claims hold.
+
+    CHAPTER may be a pattern such as 'heavy-tails/*'. Every combination of the values runs, each
+    with every repeat; all are checked first. What has run before does not run again, so that the
+    same command goes on after an interrupt. Ends with 1 if a claim fails or a run does not end.
+    """
+    from studies.sweep import history, table  # pandas and seaborn: seconds for other commands
+
+    project, profile, repeats = _project(), asked["profile"], asked["seeds"] or range(1)
+    if asked["assignments"] and asked["count"]:
+        raise click.UsageError("--random draws all values: need no -p with it")
+    overrides = load_profile(project, profile)
+    names = fnmatch.filter(project.chapter_names(), asked["chapter"]) or [asked["chapter"]]
+    points: list[tuple[Chapter, Point]] = []
+    for chapter in map(project.chapter, names):
+        base = chapter_values(chapter, profile, overrides)
+        # Of many chapters, those without seeds run once; a single one is refused.
+        own = repeats if len(names) == 1 or "seeds" in base else range(1)
+        if asked["count"]:
+            some = draws(chapter.parameters, base, asked["count"], own)
+        else:
+            some = grid(chapter.parameters, base, asked["assignments"], own)
+        points += [(chapter, point) for point in some]
+    watcher = Keeping(Store(project.build / "store"), out)
+    engine = _engine(asked["scheduler"], asked["jobs"])
+    outcomes = sweep(project, points, profile=profile, engine=engine, watcher=watcher)
+    words = [*asked["assignments"], *(f"{n} random settings" for n in [asked["count"]] if n)]
+    title = f"{asked['chapter']}, profile {profile}" + "".join(f", {word}" for word in words)
+    short = hashlib.sha256(f"{title} {repeats}".encode()).hexdigest()[:8]
+    target = asked["folder"] or project.build / "sweeps" / Path(names[0]).name / short
+    page, frame = table.write(target.resolve(), outcomes, title), table.rows(outcomes)
+    for outcome in outcomes:
+        if isinstance(outcome.result, Failure):
+            click.echo(describe_failure(outcome.result), err=True)
+            click.echo(
+                f"    studies run {outcome.chapter.name} {outcome.point.arguments}", err=True
+            )
+    changed = history.append(asked["past"], frame, commit(project)) if asked["past"] else []
+    for line in [*table.failing(frame), *table.flips(frame), *changed]:
+        click.echo(line)
+    click.echo(f"{len(outcomes)} runs; {table.counted(frame)}\nthe table: {page}")
+    ran = all(not isinstance(outcome.result, Failure) for outcome in outcomes)
+    context.exit(0 if ran and not (frame.verdict == "fails").any() else 1)
+
+
+def _engine(scheduler: str | None, jobs: int | None) -> Engine:
+    if scheduler is None:
+        return on_this_machine(jobs)
+    from studies.sweep.cluster import on_cluster  # an extra that not everybody installs
+
+    return on_cluster(scheduler, workers=jobs or 2)
+
+
 @main.command("book")
 @profile_option
-@click.option("--jobs", type=click.IntRange(min=1), help="Chapters at a time (default: cores).")
+@jobs_option
 @click.option("--only", default="*", metavar="PATTERN", help="Execute only chapters like this.")
 @click.pass_context
 def build_book(context: click.Context, profile: str, jobs: int | None, only: str) -> None:

@@ -59,7 +59,9 @@ def grid(
         if name in axes:
             raise ParameterError(f"{name} is set twice: list its values, {name}=[…, …]")
         axes[name] = _axis(parameters, name, value)
-    combinations = (dict(zip(axes, some, strict=True)) for some in itertools.product(*axes.values()))
+    combinations = (
+        dict(zip(axes, some, strict=True)) for some in itertools.product(*axes.values())
+    )
     return [
         Point(setting, repeat, shifted(parameters, {**base, **setting}, repeat))
         for setting in combinations

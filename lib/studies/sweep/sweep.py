@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from studies.build.files import scratch_folder
 from studies.build.fingerprint import digest, fingerprint
 from studies.build.project import Chapter, Project
-from studies.build.runner import Failure, Job, Watcher
+from studies.build.runner import Failure, Job, Watcher, run_jobs
 from studies.build.runs import Run
 from studies.progress import PointsProgress
 from studies.sweep.grid import Point
@@ -40,7 +41,7 @@ class Keeping(PointsProgress):
     def known(self, job: Job) -> Run | None:
         """What the store holds."""
         note = self._store.get(digest(job.parts))
-        return note and Run(job.target, nbformat.v4.new_notebook(), note)
+        return Run(job.target, nbformat.v4.new_notebook(), note) if note else None
 
     def end(self, job: Job, result: Run | Failure) -> None:
         """Store the note of a run that just ended."""
@@ -48,6 +49,16 @@ class Keeping(PointsProgress):
             self._store.put(digest(job.parts), result.note)
             job.target.unlink(missing_ok=True)
         super().end(job, result)
+
+
+def on_this_machine(workers: int | None = None) -> Engine:
+    """The book's own runner, so many chapters at a time; as many as there are cores if None."""
+
+    def engine(project: Project, jobs: Sequence[Job], watcher: Watcher) -> list[Run | Failure]:
+        many = workers or min(len(jobs), os.cpu_count() or 1)
+        return run_jobs(project, jobs, workers=many, watcher=watcher)
+
+    return engine
 
 
 def sweep(

@@ -21,14 +21,15 @@ from studies.sweep.sweep import Outcome
 # The verdict's number on the scale of colors; the letter tells those who see none.
 SCALE = {"fails": -1.0, "undecided": 0.0, "holds": 1.0}
 COLORS = ["#c2410c", "#d4d4d8", "#2f6f9f"]
-_CLAIM = ("verdict", "value", "low", "high", "n", "kind", "predicted", "says")
+_CLAIM = ("verdict", "value", "low", "high", "n", "kind", "predicted", "measured", "says")
 
 
 def rows(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     """A row for each claim of each run: chapter, setting, repeat, claim, verdict, value, …."""
     made = [
         {"chapter": o.chapter.name, "setting": o.point.name, "repeat": o.point.repeat}
-        | {"claim": claim["id"]} | {key: claim[key] for key in _CLAIM}
+        | {"claim": claim["id"]}
+        | {key: claim[key] for key in _CLAIM}
         for o in outcomes
         if isinstance(o.result, Run)
         for claim in o.result.claims
@@ -39,12 +40,31 @@ def rows(outcomes: Sequence[Outcome]) -> pd.DataFrame:
 def flips(frame: pd.DataFrame) -> list[str]:
     """The claims that hold for some repeats of a setting and fail for others, in words."""
     said = []
-    for (chapter, setting, claim), some in frame.groupby(["chapter", "setting", "claim"], sort=False):
+    for (chapter, setting, claim), some in frame.groupby(
+        ["chapter", "setting", "claim"], sort=False
+    ):
         found = some.verdict.value_counts().to_dict()
         if {"holds", "fails"} <= set(found):
             where = f" at {setting}" if setting else ""
-            said.append(f"{chapter}, {claim}{where}: holds {found['holds']} times, fails {found['fails']}")
+            said.append(
+                f"{chapter}, {claim}{where}: holds {found['holds']} times, fails {found['fails']}"
+            )
     return said
+
+
+def failing(frame: pd.DataFrame) -> list[str]:
+    """The claims that fail, in words, with what was measured."""
+    return [
+        f"fails: {row.chapter}, {row.claim}{f' at {row.setting}' if row.setting else ''}"
+        f"{f' (repeat {row.repeat})' if row.repeat else ''}: {row.says}, predicted "
+        f"{row.predicted}, measured {row.measured}"
+        for row in frame[frame.verdict == "fails"].itertuples()
+    ]
+
+
+def counted(frame: pd.DataFrame) -> str:
+    """How many claims hold, fail, are undecided, in words."""
+    return ", ".join(f"{(frame.verdict == word).sum()} {word}" for word in ICONS)
 
 
 def write(folder: Path, outcomes: Sequence[Outcome], title: str) -> Path:
@@ -82,11 +102,13 @@ def write(folder: Path, outcomes: Sequence[Outcome], title: str) -> Path:
 
 
 def picture(frame: pd.DataFrame) -> str:
-    """Where the claims of one chapter hold, fail, are undecided, as SVG; between repeats, the mean."""
+    """Where one chapter's claims hold, fail, are undecided, as SVG; repeats share a cell."""
     plain = frame.assign(score=frame.verdict.map(SCALE), sign=frame.verdict.map(ICONS))
     over = {"index": "claim", "columns": "setting", "sort": False}
     scores = plain.pivot_table(values="score", aggfunc="mean", **over)
-    signs = plain.pivot_table(values="sign", aggfunc=lambda some: "".join(sorted(set(some))), **over)
+    signs = plain.pivot_table(
+        values="sign", aggfunc=lambda some: "".join(sorted(set(some))), **over
+    )
     height, width = scores.shape
     figure = Figure(figsize=(4 + 0.42 * width, 1.6 + 0.26 * height))
     colors = matplotlib.colors.LinearSegmentedColormap.from_list("verdicts", COLORS)
