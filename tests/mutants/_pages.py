@@ -29,7 +29,7 @@ def load(name: str) -> list[CodeType]:
     project = Project.find(Path(__file__))
     chapter = Chapter.read(project.book, name)
     values = chapter_values(chapter, "smoke", load_profiles(project)["smoke"])
-    trees = dict(replace(chapter, notebook=prepared_notebook(chapter, values)).code())
+    trees = dict(replace(chapter, notebook=prepared_notebook(chapter, values)).code)
     for node in (node for tree in trees.values() for node in ast.walk(tree)):
         if isinstance(node, ast.Import | ast.ImportFrom):
             exec(compile(ast.Module([node], []), name, "exec"), {})

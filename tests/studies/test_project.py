@@ -129,6 +129,6 @@ def test_code_is_what_python_sees(bare: Project) -> None:
     (bare.book / "part" / "alpha.md").write_text(
         toy.chapter("%matplotlib inline\n!ls\nx = 1", "y = = 1", "%%bash\necho =", "z")
     )
-    found = {index: tree.body for index, tree in bare.chapter("part/alpha").code()}
+    found = {index: tree.body for index, tree in bare.chapter("part/alpha").code}
     assert list(found) == [1, 2, 5]
     assert found[2][-1].lineno == 3

@@ -152,7 +152,7 @@ def imported_modules(lib: Path, chapter: Chapter) -> tuple[list[Path], set[str]]
 
     These are files under ``lib``, and the top-level names of all that lies elsewhere.
     """
-    waiting = [name for _, tree in chapter.code() for name in _imports(tree, package="")]
+    waiting = [name for _, tree in chapter.code for name in _imports(tree, package="")]
     waiting += (name for executor in EXECUTORS for name in _steps(executor))
     found: set[Path] = set()
     outside: set[str] = set()
@@ -239,7 +239,7 @@ def _is_kept(function: ast.expr) -> bool:
 
 def _kept_files(project: Project, chapter: Chapter) -> list[Path]:
     """The kept results that the chapter reads; one that is not there yet is new when it comes."""
-    names = {name for _, tree in chapter.code() for _, name in kept_names(tree) if name}
+    names = {name for _, tree in chapter.code for _, name in kept_names(tree) if name}
     return [path for name in sorted(names) if (path := kept_path(project.book, name)).is_file()]
 
 

@@ -37,7 +37,7 @@ _HARMLESS = (
     *(ast.Name, ast.expr_context, ast.Call, ast.Subscript, ast.List, ast.Tuple, ast.Set),
     *(ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.comprehension, ast.IfExp),
 )
-_WORD = re.compile(r"(?<![\w.+-])[A-Za-z_][\w-]*")  # not the e of 1e-3
+_WORD = re.compile(r"(?<![\w.+-])[A-Za-z_][\w -]*")  # not the e of 1e-3
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ def _literal(value: str) -> Any:
         return ast.literal_eval(value)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         if value[:1] == "[" and not {"'", '"'} & set(value):
-            quoted = _WORD.sub(lambda word: repr(words.get(word[0].lower(), word[0])), value)
+            quoted = _WORD.sub(lambda word: repr(_literal(word[0].strip())), value)
             return _literal(quoted) if quoted != value else value
         return words.get(value.lower(), value)
 

@@ -102,8 +102,10 @@ class Chapter:
             found[label] = Statement(kind, title.strip(), origin)
         return found
 
-    def code(self) -> Iterator[tuple[int, ast.Module]]:
+    @cached_property
+    def code(self) -> list[tuple[int, ast.Module]]:
         """Index and syntax tree of each code cell; one that is no Python will fail when it runs."""
+        trees = []
         for index, cell in enumerate(self.notebook.cells):
             if cell.cell_type != "code":
                 continue
@@ -115,7 +117,8 @@ class Chapter:
                 tree = ast.parse(python)
             except SyntaxError:
                 continue
-            yield index, tree
+            trees.append((index, tree))
+        return trees
 
     def line_of(self, cell: int, line: int = 1) -> int:
         """The line of the source file for ``line`` (from 1) of the cell with index ``cell``."""

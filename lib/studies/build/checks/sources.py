@@ -106,7 +106,7 @@ def _check_chapter(chapter: Chapter) -> Iterator[Problem]:
                 "statement comes from: (Theorem 2 of …, as printed), repaired, sharper or "
                 "reconstructed; (after Lemma 12 of …); (ours)",
             )
-    for index, tree in chapter.code():
+    for index, tree in chapter.code:
         if index != chapter.parameters_index:
             found = (_check_code(tree), _check_floors(tree), _check_kept(tree))
             claims = _check_claims(tree, chapter.statements.keys())
