@@ -31,6 +31,7 @@ GROUPS = {
     "tests/book/test_build.py": "book",
     "tests/book/test_chapters.py": "corner",
     "tests/book/test_how_to_use.py": "book",
+    "tests/book/test_paper.py": "book",
     "tests/book/test_theorems.py": "book",
     "tests/studies/test_runner.py": "runner",
 }

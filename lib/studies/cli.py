@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,19 @@ from rich.console import Console
 from studies.build.book import build, plan
 from studies.build.files import write_atomically
 from studies.build.fingerprint import fingerprint
+from studies.build.paper import with_claims
 from studies.build.parameters import effective, parse_assignment
 from studies.build.profiles import DEFAULT, chapter_values, load_profile
 from studies.build.project import Chapter, Project
-from studies.build.runner import Failure, Job, run_jobs
-from studies.build.runs import commit, read_run
+from studies.build.runner import Engine, Failure, Job, run_jobs
+from studies.build.runs import Run, commit, read_run
 from studies.errors import StudiesError
 from studies.page.results import to_keep
 from studies.progress import LiveProgress, describe_claims, describe_failure, few
 from studies.sweep.grid import Point, draws, grid
+from studies.sweep.scope import scope
 from studies.sweep.store import Store
-from studies.sweep.sweep import Engine, Keeping, on_this_machine, sweep
+from studies.sweep.sweep import Keeping, on_this_machine, sweep
 
 out = Console(highlight=False, soft_wrap=True)  # for what moves; the rest is plain text
 
@@ -90,7 +93,7 @@ def list_chapters() -> None:
 @click.option(
     "--keep-results",
     is_flag=True,
-    help="Write what the chapter keeps into book/results/, if no claim fails.",
+    help="Write what it keeps, in `paper` also its claims, to book/results/, if no claim fails.",
 )
 @click.option(
     "--help",
@@ -137,7 +140,7 @@ def run_chapter(
         click.echo(f"  {claim['verdict']:>9}  {claim['id']}  {claim['says']}")
     click.echo(f"notebook: {target}\nclaims:   {claims}")
     if keep_results:
-        for path, text in to_keep(project.book, result.note).items():
+        for path, text in to_keep(project.book, with_claims(result.note)).items():
             write_atomically(path, text)
             click.echo(f"kept:     {path}")
     if any(claim["verdict"] == "fails" for claim in result.claims):
@@ -190,6 +193,11 @@ class _Repeats(click.ParamType[range]):
     type=click.Path(dir_okay=False, path_type=Path),
     help="A file that gets a line with the verdicts; says what changed since its last line.",
 )
+@click.option(
+    "--keep-results",
+    is_flag=True,
+    help="Write where each statement held to book/results/where-it-holds.json.",
+)
 @click.pass_context
 def sweep_chapters(context: click.Context, /, **asked: Any) -> None:
     """Run CHAPTER at many settings, for a table of where its claims hold.
@@ -198,7 +206,7 @@ def sweep_chapters(context: click.Context, /, **asked: Any) -> None:
     with every repeat; all are checked first. What has run before does not run again, so that the
     same command goes on after an interrupt. Ends with 1 if a claim fails or a run does not end.
     """
-    from studies.sweep import history, table  # pandas and seaborn: seconds for other commands
+    from studies.sweep import history, table  # pandas and seaborn: other commands start without
 
     project, profile, repeats = _project(), asked["profile"], asked["seeds"] or range(1)
     if asked["assignments"] and asked["count"]:
@@ -229,12 +237,21 @@ def sweep_chapters(context: click.Context, /, **asked: Any) -> None:
             click.echo(
                 f"    studies run {outcome.chapter.name} {outcome.point.arguments}", err=True
             )
+    ran = [outcome.result for outcome in outcomes if isinstance(outcome.result, Run)]
+    if asked["keep_results"] and ran:
+        about = {"chapter": asked["chapter"], "parameters": {"words": words}, "parts": {}}
+        found = {
+            "settings": Counter(o.chapter.name for o in outcomes),
+            "statements": scope(outcomes),
+        }
+        kept = {"claims": [], "results": {"where-it-holds": found}}
+        for path, text in to_keep(project.book, {**ran[0].note, **about, **kept}).items():
+            write_atomically(path, text)
     changed = history.append(asked["past"], frame, commit(project)) if asked["past"] else []
     for line in [*table.failing(frame), *table.flips(frame), *changed]:
         click.echo(line)
     click.echo(f"{len(outcomes)} runs; {table.counted(frame)}\nthe table: {page}")
-    ran = all(not isinstance(outcome.result, Failure) for outcome in outcomes)
-    context.exit(0 if ran and not (frame.verdict == "fails").any() else 1)
+    context.exit(int(len(ran) < len(outcomes) or (frame.verdict == "fails").any()))
 
 
 def _engine(scheduler: str | None, jobs: int | None) -> Engine:

@@ -61,7 +61,7 @@ def test_studies_command(command: str, checkout: Path, tmp_path: Path) -> None:
     """Catches a command that no longer runs as printed; runs start from small values."""
     program, *arguments = shlex.split(command)
     assert Path(program).name == "studies"
-    if arguments[0] == "run" and "--help" not in arguments:
+    if arguments[0] in ("run", "sweep") and "--help" not in arguments:
         arguments += ["--profile", "corner", "--out", str(tmp_path)]
     small_housing(tmp_path / "data")
     data = {"COMPRESSIBILITY_DATA": str(tmp_path / "data")}

@@ -115,10 +115,10 @@ p"""
     (bare.book / "part" / "alpha.md").write_text(toy.chapter(cell, parameters=parameters))
     reading = 'from studies.page import kept\nkept("toy-means").result["mean"]'
     (bare.book / "part" / "beta.md").write_text(toy.chapter(reading))
-    (bare.book / "profiles.yml").write_text("book:\nsmoke:\n  part/alpha: {p: 0.5}\n")
+    (bare.book / "profiles.yml").write_text("book:\npaper:\n  part/alpha: {p: 0.5}\n")
     out = tmp_path / "far" / "away"
     before = toy.tree(bare.book)
-    command = ["run", "part/alpha", "--profile", "smoke", "--out", str(out)]
+    command = ["run", "part/alpha", "--profile", "paper", "--out", str(out)]
     assert invoke(*command).exit_code == 0
     assert toy.tree(bare.book) == before
 
@@ -127,7 +127,9 @@ p"""
     path = bare.book / "results" / "toy-means.json"
     assert f"kept:     {path}\n" in done.stdout
     new = set(toy.tree(bare.book)) - set(before)
-    assert new == {"results/toy-means.json", "results/toy-text.json"}
+    claims = "results/paper-part-alpha.json"  # of a run in `paper`, beside what it keeps itself
+    assert new == {"results/toy-means.json", "results/toy-text.json", claims}
+    assert json.loads((bare.book / claims).read_text())["result"]["claims"] == []
     file = json.loads(path.read_text())
     assert file["result"] == {"mean": 0.5, "widths": [1, 2]}
     assert (file["chapter"], file["parameters"]) == ("part/alpha", {"p": 0.5})

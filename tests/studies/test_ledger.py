@@ -12,6 +12,7 @@ from studies.build.ledger import blocking_claims, count_verdicts, ledger, ledger
 from studies.build.project import Project
 from studies.page import at_least, below, claim, claims
 from studies.page.regions import Region
+from studies.page.results import Kept
 from tests.studies import toy
 
 
@@ -96,10 +97,14 @@ def test_the_data_are_strict_json(bare: Project) -> None:
 
 
 def test_the_status_page() -> None:
-    """A stale chapter shown as fresh; a reason that breaks the markup."""
-    html = status_page("smoke", RECORDS, TITLES, {"part/b": ["a <b> changed", "c is new"]})
+    """A stale chapter shown as fresh; a reason that breaks the markup; a paper's run not named."""
+    ran = {"result": {"seconds": 386.4}, "date": "2026-02-03T01:00:00+00:00", "profile": "paper"}
+    kept = Kept(chapter="part/b", parameters={}, versions={}, data={}, commit="", **ran)
+    papers = {"part/a": None, "part/b": kept}
+    html = status_page("smoke", RECORDS, TITLES, {"part/b": ["a <b> changed", "c is new"]}, papers)
     page = BeautifulSoup(html, "html.parser")
     rows = [row.get_text("|", strip=True) for row in page.select("tbody tr")]
-    assert rows[0] == "A & B|fresh|3|2|2026-01-01, 00:00 UTC|–|M <1>; numpy 2"
+    assert rows[0] == "A & B|fresh|3|2|2026-01-01, 00:00 UTC|–|M <1>; numpy 2|not run"
     assert rows[1].startswith("B|stale: a <b> changed; c is new|1|")
+    assert rows[1].endswith("|2026-02-03, 386 s")
     assert "smoke" in page.get_text()

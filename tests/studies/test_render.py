@@ -10,10 +10,13 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
+from studies.build.files import write_atomically
+from studies.build.paper import with_claims
 from studies.build.project import Project
 from studies.build.render import render
 from studies.build.runs import Run, dressed, executed_path, read_run
 from studies.errors import BuildError
+from studies.page.results import to_keep
 from tests.studies import toy
 
 
@@ -67,8 +70,12 @@ def test_the_good_book(built: Project) -> None:
 
 
 def test_a_stale_page_says_so(built: Project) -> None:
-    """A reader who takes an old page for the present one."""
+    """A reader who takes an old page for the present one, or misses the run at papers' scale."""
     reasons = ["lib/toy/draw_it.py changed", "parameter p changed"]
+    old = runs(built)["part/alpha"]
+    far = with_claims({**old.note, "profile": "paper", "seconds": 386.4})
+    for path, text in to_keep(built.book, far).items():
+        write_atomically(path, text)
     render(built, "book", runs(built), {"part/alpha": reasons})
     alpha = page(built, "part/alpha")
     banner = alpha.select_one("article .admonition.warning")
@@ -81,7 +88,15 @@ def test_a_stale_page_says_so(built: Project) -> None:
     assert title is not None
     assert title.find_next(class_="warning") is banner
     assert page(built, "part/beta").select_one("article .warning") is None
-    assert "stale: lib/toy/draw_it.py changed" in words(page(built, "status"))
+    status = words(page(built, "status"))
+    assert "stale: lib/toy/draw_it.py changed" in status
+    box = alpha.select_one("article details.sd-dropdown")
+    assert box is not None
+    assert words(box).startswith("At the papers’ own scale Computed on ")
+    assert f"thm-toy.decay ✓ holds {old.claims[0]['measured']} ✓ holds" in words(box)
+    assert page(built, "part/beta").select_one("article details.sd-dropdown") is None
+    assert ", 386 s" in status
+    assert "not run" in status
 
 
 def test_what_the_builder_warns_of_is_fatal(built: Project) -> None:

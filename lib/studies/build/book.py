@@ -15,7 +15,7 @@ from studies.build.ledger import blocking_claims
 from studies.build.profiles import chapter_values, load_profile
 from studies.build.project import Project
 from studies.build.render import render
-from studies.build.runner import Failure, Job, Watcher, run_jobs
+from studies.build.runner import Engine, Failure, Job, Watcher, run_jobs
 from studies.build.runs import Run, dressed, executed_path, read_run, stale_because
 from studies.errors import BuildError, StudiesError, refuse
 
@@ -56,8 +56,11 @@ def build(
     workers: int | None = None,
     only: str = "*",
     watcher: Watcher | None = None,
+    engine: Engine | None = None,
 ) -> Built:
     """Execute the stale chapters whose names match ``only``, then render.
+
+    They run on this machine, ``workers`` at a time, or wherever ``engine`` runs them.
 
     Sources with problems (nothing is executed then), another build at work and pages that do not
     come out clean are BuildErrors.
@@ -72,8 +75,11 @@ def build(
             raise StudiesError(f"no chapter matches {only!r}; the chapters are: {names}")
         waiting = [job for job in chosen if job.stale]
         watcher.plan(chosen, waiting)
-        workers = workers or min(len(waiting), os.cpu_count() or 1)
-        results = run_jobs(project, waiting, workers=workers, watcher=watcher)
+        if engine is None:
+            workers = workers or min(len(waiting), os.cpu_count() or 1)
+            results = run_jobs(project, waiting, workers=workers, watcher=watcher)
+        else:
+            results = engine(project, waiting, watcher)
         executed = [job.chapter.name for job in waiting]
         failures = [result for result in results if isinstance(result, Failure)]
         if failures:

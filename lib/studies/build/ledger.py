@@ -9,6 +9,7 @@ from typing import Any
 from studies.build.project import Project
 from studies.build.runs import Run, commit
 from studies.page.claims import ICONS, KINDS, template
+from studies.page.results import Kept
 
 LEDGER_MARK = "<!-- ledger -->"
 STATUS_MARK = "<!-- status -->"
@@ -16,7 +17,7 @@ _NOTED = (
     *("parameters", "fingerprint", "parts", "seconds", "date", "commit", "machine", "versions"),
     "claims",
 )
-_WORDS = {"holds": "hold", "fails": "fail", "undecided": "undecided"}
+WORDS = {"holds": "hold", "fails": "fail", "undecided": "undecided"}
 
 
 def ledger(project: Project, profile: str, runs: Mapping[str, Run]) -> dict[str, Any]:
@@ -55,7 +56,7 @@ def ledger_page(runs: Mapping[str, Run], titles: Mapping[str, str]) -> str:
         chapters={name: run.claims for name, run in runs.items()},
         titles=titles,
         icons=ICONS,
-        words=_WORDS,
+        words=WORDS,
         meanings=KINDS,
     )
 
@@ -65,12 +66,14 @@ def status_page(
     runs: Mapping[str, Run],
     titles: Mapping[str, str],
     stale: Mapping[str, Sequence[str]],
+    papers: Mapping[str, Kept | None],
 ) -> str:
-    """How each chapter's page came about, as an HTML table."""
+    """How each chapter's page came about, and its run at the papers' scale, as an HTML table."""
     heads = ["chapter", "state", "claims", "seconds", "executed", "commit", "machine"]
+    heads.append("profile paper")
     rows = {}
     for name, run in runs.items():
-        note = run.note
+        note, paper = run.note, papers[name]
         versions = ", ".join(f"{key} {value}" for key, value in note["versions"].items())
         rows[name] = [
             "stale: " + "; ".join(stale[name]) if name in stale else "fresh",
@@ -79,6 +82,7 @@ def status_page(
             f"{datetime.fromisoformat(note['date']):%Y-%m-%d, %H:%M} UTC",
             note["commit"] or "–",
             f"{note['machine']}; {versions}",
+            f"{paper.date[:10]}, {paper.result['seconds']:.0f} s" if paper else "not run",
         ]
     return template("studies.build", "status.html").render(
         profile=profile, heads=heads, rows=rows, titles=titles

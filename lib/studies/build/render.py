@@ -22,6 +22,7 @@ from studies.build.checks.notebooks import check_notebooks
 from studies.build.checks.pages import check_pages
 from studies.build.files import replace_folder, scratch_folder, write_atomically
 from studies.build.ledger import LEDGER_MARK, STATUS_MARK, ledger, ledger_page, status_page
+from studies.build.paper import read_paper, with_box
 from studies.build.project import Project
 from studies.build.runs import Run, commit
 from studies.errors import BuildError, refuse
@@ -102,14 +103,16 @@ def _stage(
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(project.root / name, stage)
     shutil.copytree(project.book, stage / "book")
+    papers = {name: read_paper(project.book, name) for name in runs}
     for name, run in runs.items():
         page = stage / "book" / name
         page.with_suffix(".md").unlink()
-        notebook = _with_banner(run.notebook, stale.get(name, ()))
+        notebook = _with_banner(with_box(run, papers[name]), stale.get(name, ()))
         page.with_suffix(".ipynb").write_text(nbformat.writes(notebook), encoding="utf8")
     titles = {name: project.chapter(name).title for name in runs}
     _fill(stage / "book" / "ledger.md", LEDGER_MARK, ledger_page(runs, titles))
-    _fill(stage / "book" / "status.md", STATUS_MARK, status_page(profile, runs, titles, stale))
+    status = status_page(profile, runs, titles, stale, papers)
+    _fill(stage / "book" / "status.md", STATUS_MARK, status)
     mathjax = stage / "book" / "_static" / "mathjax"
     for part in ("tex-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions"):
         source, target = mathjax_folder() / part, mathjax / part

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +61,10 @@ class Watcher:
 
     def end(self, job: Job, result: Run | Failure) -> None:
         """A chapter has ended, well or not."""
+
+
+# Runs jobs somewhere: `run_jobs` on this machine, or a cluster; results keep the jobs' order.
+Engine = Callable[[Project, Sequence[Job], Watcher], list[Run | Failure]]
 
 
 def run_jobs(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import nbformat
@@ -12,14 +12,11 @@ from rich.console import Console
 from studies.build.files import scratch_folder
 from studies.build.fingerprint import digest, fingerprint
 from studies.build.project import Chapter, Project
-from studies.build.runner import Failure, Job, Watcher, run_jobs
+from studies.build.runner import Engine, Failure, Job, Watcher, run_jobs
 from studies.build.runs import Run
 from studies.progress import PointsProgress
 from studies.sweep.grid import Point
 from studies.sweep.store import Store
-
-# Runs jobs somewhere: `run_jobs` on this machine, or a cluster.
-Engine = Callable[[Project, Sequence[Job], Watcher], list[Run | Failure]]
 
 
 @dataclass(frozen=True)

@@ -126,10 +126,11 @@ def picture(frame: pd.DataFrame) -> str:
     return said.getvalue().partition("<svg")[1] + said.getvalue().partition("<svg")[2]
 
 
-def _cells(frame: pd.DataFrame) -> dict[str, dict[str, list[tuple[str, str]]]]:
-    """Claim → setting → (verdict, value) of each repeat."""
-    cells: dict[str, dict[str, list[tuple[str, str]]]] = {}
+def _cells(frame: pd.DataFrame) -> dict[tuple[str, str], dict[str, list[tuple[str, str]]]]:
+    """Claim, as it is called and what it says → setting → (verdict, value) of each repeat."""
+    cells: dict[tuple[str, str], dict[str, list[tuple[str, str]]]] = {}
+    says = frame.drop_duplicates("claim").set_index("claim").says
     for row in frame.itertuples():
-        at = cells.setdefault(str(row.claim), {}).setdefault(str(row.setting), [])
-        at.append((str(row.verdict), number(float(row.value))))
+        at = cells.setdefault((row.claim, says[row.claim]), {}).setdefault(row.setting, [])
+        at.append((row.verdict, number(float(f"{row.value:.3g}"))))
     return cells
