@@ -58,6 +58,7 @@ bench: $(INSTALLED) $(CHECKPOINTS)
 	$(BIN)/python -m benchmarks.injection
 	$(BIN)/python -m benchmarks.spectrum
 	$(BIN)/python -m benchmarks.audit
+	$(BIN)/python -m benchmarks.sweeps
 
 # The stamp is newer than the pins and the metadata exactly when the environment matches them.
 $(INSTALLED): requirements.lock pyproject.toml

@@ -33,6 +33,7 @@ GROUPS = {
     "tests/book/test_how_to_use.py": "book",
     "tests/book/test_paper.py": "book",
     "tests/book/test_theorems.py": "book",
+    "tests/studies/test_cluster.py": "cluster",
     "tests/studies/test_runner.py": "runner",
 }
 # Who asks for one of these waits for kernels or for the renderer.

@@ -265,12 +265,16 @@ def _engine(scheduler: str | None, jobs: int | None) -> Engine:
 @main.command("book")
 @profile_option
 @jobs_option
+@scheduler_option
 @click.option("--only", default="*", metavar="PATTERN", help="Execute only chapters like this.")
 @click.pass_context
-def build_book(context: click.Context, profile: str, jobs: int | None, only: str) -> None:
+def build_book(
+    context: click.Context, profile: str, jobs: int | None, scheduler: str | None, only: str
+) -> None:
     """Execute what is stale, render, and say where index.html is."""
+    engine = _engine(scheduler, jobs)
     with LiveProgress(out) as progress:
-        built = build(_project(), profile, workers=jobs, only=only, watcher=progress)
+        built = build(_project(), profile, only=only, watcher=progress, engine=engine)
     for failure in built.failures:
         click.echo(describe_failure(failure), err=True)
     for chapter, claims in built.blocking.items():

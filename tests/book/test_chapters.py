@@ -15,9 +15,10 @@ from studies.build.book import plan
 from studies.build.parameters import effective
 from studies.build.profiles import load_profile
 from studies.build.project import Project
-from studies.build.runner import Failure, run_jobs
+from studies.build.runner import Failure, Watcher, run_jobs
 from studies.build.runs import Run
 from studies.progress import describe_failure
+from studies.sweep.cluster import on_cluster
 from tests.book.conftest import ROOT, copy_checkout
 
 CHAPTERS = Project(ROOT).chapter_names()
@@ -86,6 +87,28 @@ def test_the_audit_shows_a_file_of_the_readers_own(corner: dict[str, Run | Failu
         assert isinstance(ending, Run), describe_failure(ending)
         shown.append(nbformat.writes(ending.notebook).count("<iframe"))
     assert shown[1] == shown[0] + 1
+
+
+def test_a_cluster_finds_the_same_numbers(
+    corner: dict[str, Run | Failure], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches threads, dice or values that differ in another process: bit for bit, two chapters."""
+    names = ("heavy-tails/few-numbers", "heavy-tails/tail-index")  # formulas; a trained network
+    here = [one for name in names if isinstance(one := corner[name], Run)]
+    root = here[0].path.parents[4]  # of the copy whose _build/executed/corner/… this is
+    monkeypatch.chdir(root)
+    project = Project(root)
+    jobs = [
+        dataclasses.replace(job, target=tmp_path / f"{job.chapter.name}.ipynb")
+        for job in plan(project, "corner")
+        if job.chapter.name in names
+    ]
+    there = on_cluster("local", workers=2)(project, jobs, Watcher())
+    for one, other in zip(here, there, strict=True):
+        assert isinstance(other, Run), describe_failure(other)
+        assert other.claims == one.claims
+        assert other.results == one.results
+        assert len(one.claims) > 10
 
 
 @pytest.mark.parametrize("profile", ["smoke", "corner"])

@@ -53,14 +53,13 @@ def build(
     project: Project,
     profile: str,
     *,
-    workers: int | None = None,
     only: str = "*",
     watcher: Watcher | None = None,
     engine: Engine | None = None,
 ) -> Built:
     """Execute the stale chapters whose names match ``only``, then render.
 
-    They run on this machine, ``workers`` at a time, or wherever ``engine`` runs them.
+    They run where ``engine`` runs them, else on this machine, one for each core at a time.
 
     Sources with problems (nothing is executed then), another build at work and pages that do not
     come out clean are BuildErrors.
@@ -76,7 +75,7 @@ def build(
         waiting = [job for job in chosen if job.stale]
         watcher.plan(chosen, waiting)
         if engine is None:
-            workers = workers or min(len(waiting), os.cpu_count() or 1)
+            workers = min(len(waiting), os.cpu_count() or 1)
             results = run_jobs(project, waiting, workers=workers, watcher=watcher)
         else:
             results = engine(project, waiting, watcher)

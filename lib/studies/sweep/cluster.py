@@ -47,8 +47,7 @@ def on_cluster(address: str, *, workers: int = 2, trusted: bool = False) -> Engi
         from distributed import LocalCluster, Security
     except ImportError:
         raise StudiesError("a cluster needs Dask: pip install '.[cluster]'") from None
-    if address != "local":
-        _check(address, trusted)
+    _check(address, trusted)
     if address.startswith("tls:") and not Security().get_tls_config_for_role("client")["cert"]:
         keys = "distributed.comm.tls.ca-file, client.cert and client.key"
         raise StudiesError(f"{address} needs keys: name them in Dask's settings {keys}")
@@ -56,20 +55,23 @@ def on_cluster(address: str, *, workers: int = 2, trusted: bool = False) -> Engi
     def engine(_: Project, jobs: Sequence[Job], watcher: Watcher) -> list[Run | Failure]:
         if address != "local":
             return _Sender(address, jobs, watcher).all()
-        settings = {
-            "host": "127.0.0.1",  # without these two it listens to everybody
-            "dashboard_address": "127.0.0.1:0",
-            "memory_limit": 0,  # of the worker's own, which is little beside the kernel's
-            "preload": "import os; os.setpgrp()",  # the terminal's Ctrl-C goes to this process alone
-            "silence_logs": logging.ERROR,
-        }
-        with LocalCluster(n_workers=workers, threads_per_worker=1, **settings) as cluster:
+        with LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            host="127.0.0.1",  # without these two it listens to everybody
+            dashboard_address="127.0.0.1:0",
+            memory_limit=0,  # of the worker's own, which is little beside the kernel's
+            preload="import os; os.setpgrp()",  # the terminal's Ctrl-C goes to this one alone
+            silence_logs=logging.ERROR,
+        ) as cluster:
             return _Sender(cluster, jobs, watcher).all()
 
     return engine
 
 
 def _check(address: str, trusted: bool) -> None:
+    if address == "local":
+        return
     if not (found := re.fullmatch(r"(tcp|tls)://(\[.+\]|[^:/]+):\d+", address)):
         raise StudiesError(f"{address} is refused: need local, tls://host:port or tcp://host:port")
     scheme, host = found[1], found[2].strip("[]")
@@ -90,7 +92,7 @@ class _Sender:
         self._cluster, self._jobs, self._watcher = cluster, jobs, watcher
         # Places in ``jobs``, each with the worker to avoid: the one on which it failed.
         self._todo = deque((place, "") for place in range(len(jobs)))
-        self._running: dict[Future[Any], tuple[int, str]] = {}
+        self._running: dict[Future[Any], tuple[int, str, set[str]]] = {}  # and who alone may run it
         self._ended: list[tuple[int, Run | Failure]] = []
         self._unlike: dict[str, list[str]] = {}  # worker → what differs there
         self._heard, self._connections = time.monotonic(), 0
@@ -108,7 +110,9 @@ class _Sender:
                     if client:
                         client.close(timeout=1)
                     client = None
-                    self._todo.extendleft(self._running.values())
+                    self._todo.extendleft(
+                        (place, avoid) for place, avoid, _ in self._running.values()
+                    )
                     self._running.clear()
                     self._wait(f"no answer from {self._cluster} ({error})")
                 for place, result in self._ended:
@@ -142,6 +146,8 @@ class _Sender:
         from distributed import wait
 
         threads = self._threads(client)
+        if any(where and not where & threads.keys() for _, _, where in self._running.values()):
+            raise OSError("all that fit are gone")  # Dask would wait for just these
         while self._todo and len(self._running) < sum(threads.values()):
             place, avoid = self._todo.popleft()
             job = self._jobs[place]
@@ -150,12 +156,11 @@ class _Sender:
                 continue
             # The same key is the same run, whoever asks for it; not one that is being stopped.
             key = f"{job.chapter.name}-{digest(job.parts)}-{self._connections}-{avoid}"
-            where = [worker for worker in threads if worker != avoid]
-            free = not avoid and not any(self._unlike.values())  # else Dask would wait for these
-            future = client.submit(
-                run_asked, _asked(job), job.profile, key=key, workers=None if free else where
-            )
-            self._running[future] = (place, avoid)
+            some = avoid or any(self._unlike.values())  # workers are not to run it
+            where = {worker for worker in threads if worker != avoid} if some else set()
+            asked = job.chapter.name, job.values, job.parts
+            future = client.submit(run_asked, asked, job.profile, key=key, workers=[*where] or None)
+            self._running[future] = (place, avoid, where)
         if self._running:
             self._heard = time.monotonic()
             with contextlib.suppress(TimeoutError):
@@ -172,7 +177,8 @@ class _Sender:
     def _threads(self, client: Client) -> dict[str, int]:
         """The threads of every worker that fits; who is new is asked what code it has."""
         threads: dict[str, int] = client.nthreads(callback_timeout=PATIENCE)
-        asked = list({job.chapter.name: _asked(job) for job in self._jobs}.values())
+        some = {job.chapter.name: job for job in self._jobs}
+        asked = [(name, job.values, job.parts) for name, job in some.items()]
         for worker in threads.keys() - self._unlike.keys():
             try:  # one by one: one that is mute is known by that
                 self._unlike[worker] = client.run(
@@ -189,10 +195,9 @@ class _Sender:
         error = future.exception(timeout=PATIENCE)
         if isinstance(error, CancelledError):
             raise error
-        answer = {"error": f"{type(error).__name__}: {error}"}
-        if error is None:
-            answer = future.result(timeout=PATIENCE)
-        place, avoid = self._running.pop(future)
+        said = {"error": f"{type(error).__name__}: {error}"}
+        answer = said if error else future.result(timeout=PATIENCE)
+        place, avoid, _ = self._running.pop(future)
         future.release()
         worker = answer.pop("worker", "")
         result = _brought(self._jobs[place], answer)
@@ -200,10 +205,6 @@ class _Sender:
             self._todo.append((place, worker))
         else:
             self._ended.append((place, result))
-
-
-def _asked(job: Job) -> Asked:
-    return job.chapter.name, job.values, job.parts
 
 
 def _brought(job: Job, answer: Mapping[str, Any]) -> Run | Failure:
@@ -260,11 +261,7 @@ def _checkout() -> Project:
 
 
 def _stop_unwanted(worker: Worker, key: Any, stop: threading.Event) -> None:
-    """Stop a run for which nobody waits any more; Dask itself lets threads run on.
-
-    Its client is gone, or the scheduler, or the worker is about to end. Dask shows this state to
-    nobody: what is read here may have another name one day.
-    """
+    """Stop a run whose client, scheduler or worker is gone; Dask itself lets threads run on."""
     from distributed.worker import WORKER_ANY_RUNNING
 
     while not stop.wait(0.2):
