@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +33,8 @@ from studies.sweep.sweep import Keeping, on_this_machine, sweep
 
 out = Console(highlight=False, soft_wrap=True)  # for what moves; the rest is plain text
 
+WHERE = "together/where-it-holds"  # the page that shows what a search found
+
 
 profile_option = click.option(
     "--profile", default=DEFAULT, show_default=True, help="The parameters' values: smoke, book, …."
@@ -43,6 +46,9 @@ scheduler_option = click.option(
     "--scheduler",
     metavar="ADDRESS",
     help="A Dask scheduler, tls://… or tcp://127.0.0.1:…, or `local`; needs '.[cluster]'.",
+)
+trusted_option = click.option(
+    "--trusted", is_flag=True, help="Everybody who reaches a tcp:// scheduler may run code here."
 )
 
 
@@ -181,6 +187,7 @@ class _Repeats(click.ParamType[range]):
 @profile_option
 @jobs_option
 @scheduler_option
+@trusted_option
 @click.option(
     "--out",
     "folder",
@@ -224,7 +231,7 @@ def sweep_chapters(context: click.Context, /, **asked: Any) -> None:
             some = grid(chapter.parameters, base, asked["assignments"], own)
         points += [(chapter, point) for point in some]
     watcher = Keeping(Store(project.build / "store"), out)
-    engine = _engine(asked["scheduler"], asked["jobs"])
+    engine = _engine(asked["scheduler"], asked["jobs"], asked["trusted"])
     outcomes = sweep(project, points, profile=profile, engine=engine, watcher=watcher)
     words = [*asked["assignments"], *(f"{n} random settings" for n in [asked["count"]] if n)]
     title = f"{asked['chapter']}, profile {profile}" + "".join(f", {word}" for word in words)
@@ -239,12 +246,12 @@ def sweep_chapters(context: click.Context, /, **asked: Any) -> None:
             )
     ran = [outcome.result for outcome in outcomes if isinstance(outcome.result, Run)]
     if asked["keep_results"] and ran:
-        about = {"chapter": asked["chapter"], "parameters": {"words": words}, "parts": {}}
+        about = {"chapter": WHERE, "parameters": {"words": words}, "parts": {}}
         found = {
             "settings": Counter(o.chapter.name for o in outcomes),
             "statements": scope(outcomes),
         }
-        kept = {"claims": [], "results": {"where-it-holds": found}}
+        kept = {"claims": [], "results": {Path(WHERE).name: found}}
         for path, text in to_keep(project.book, {**ran[0].note, **about, **kept}).items():
             write_atomically(path, text)
     changed = history.append(asked["past"], frame, commit(project)) if asked["past"] else []
@@ -254,25 +261,31 @@ def sweep_chapters(context: click.Context, /, **asked: Any) -> None:
     context.exit(int(len(ran) < len(outcomes) or (frame.verdict == "fails").any()))
 
 
-def _engine(scheduler: str | None, jobs: int | None) -> Engine:
+def _engine(scheduler: str | None, jobs: int | None, trusted: bool) -> Engine:
     if scheduler is None:
         return on_this_machine(jobs)
     from studies.sweep.cluster import on_cluster  # an extra that not everybody installs
 
-    return on_cluster(scheduler, workers=jobs or 2)
+    return on_cluster(scheduler, workers=jobs or os.cpu_count() or 1, trusted=trusted)
 
 
 @main.command("book")
 @profile_option
 @jobs_option
 @scheduler_option
+@trusted_option
 @click.option("--only", default="*", metavar="PATTERN", help="Execute only chapters like this.")
 @click.pass_context
 def build_book(
-    context: click.Context, profile: str, jobs: int | None, scheduler: str | None, only: str
+    context: click.Context,
+    profile: str,
+    jobs: int | None,
+    scheduler: str | None,
+    trusted: bool,
+    only: str,
 ) -> None:
     """Execute what is stale, render, and say where index.html is."""
-    engine = _engine(scheduler, jobs)
+    engine = _engine(scheduler, jobs, trusted)
     with LiveProgress(out) as progress:
         built = build(_project(), profile, only=only, watcher=progress, engine=engine)
     for failure in built.failures:
