@@ -247,6 +247,7 @@ def sweep_chapters(context: click.Context, /, **asked: Any) -> None:
     ran = [outcome.result for outcome in outcomes if isinstance(outcome.result, Run)]
     if asked["keep_results"] and ran:
         about = {"chapter": WHERE, "parameters": {"words": words}, "parts": {}}
+        about |= {"date": max(run.note["date"] for run in ran), "commit": commit(project)}
         found = {
             "settings": Counter(o.chapter.name for o in outcomes),
             "statements": scope(outcomes),
