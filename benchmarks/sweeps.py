@@ -44,7 +44,7 @@ def swept(project: Project, engine: Engine, store: Path, count: int) -> tuple[fl
     chapter = project.chapter("two")
     values = [round(0.01 * (1 + at), 2) for at in range(count)]
     points = [(chapter, point) for point in grid(chapter.parameters, {"p": 0.3}, [f"p={values}"])]
-    watcher = Keeping(Store(store), Console(file=io.StringIO()))
+    watcher = Keeping(project, Store(store), Console(file=io.StringIO()))
     began = time.perf_counter()
     outcomes = sweep(project, points, profile="book", engine=engine, watcher=watcher)
     took = time.perf_counter() - began

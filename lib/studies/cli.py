@@ -230,24 +230,24 @@ def sweep_chapters(context: click.Context, /, **asked: Any) -> None:
         else:
             some = grid(chapter.parameters, base, asked["assignments"], own)
         points += [(chapter, point) for point in some]
-    watcher = Keeping(Store(project.build / "store"), out)
-    engine = _engine(asked["scheduler"], asked["jobs"], asked["trusted"])
-    outcomes = sweep(project, points, profile=profile, engine=engine, watcher=watcher)
     words = [*asked["assignments"], *(f"{n} random settings" for n in [asked["count"]] if n)]
     title = f"{asked['chapter']}, profile {profile}" + "".join(f", {word}" for word in words)
     short = hashlib.sha256(f"{title} {repeats}".encode()).hexdigest()[:8]
     target = asked["folder"] or project.build / "sweeps" / Path(names[0]).name / short
+    for folder in (target, *(past.parent for past in [asked["past"]] if past)):
+        folder.mkdir(parents=True, exist_ok=True)  # a place that is none is found out now
+    watcher = Keeping(project, Store(project.build / "store"), out)
+    engine = _engine(asked["scheduler"], asked["jobs"], asked["trusted"])
+    outcomes = sweep(project, points, profile=profile, engine=engine, watcher=watcher)
     page, frame = table.write(target.resolve(), outcomes, title), table.rows(outcomes)
     for outcome in outcomes:
         if isinstance(outcome.result, Failure):
-            click.echo(describe_failure(outcome.result), err=True)
-            click.echo(
-                f"    studies run {outcome.chapter.name} {outcome.point.arguments}", err=True
-            )
+            click.echo(f"{describe_failure(outcome.result)}\n    {table.again(outcome)}", err=True)
     ran = [outcome.result for outcome in outcomes if isinstance(outcome.result, Run)]
     if asked["keep_results"] and ran:
         about = {"chapter": WHERE, "parameters": {"words": words}, "parts": {}}
         about |= {"date": max(run.note["date"] for run in ran), "commit": commit(project)}
+        about |= {"profile": profile}
         found = {
             "settings": Counter(o.chapter.name for o in outcomes),
             "statements": scope(outcomes),
@@ -265,6 +265,8 @@ def sweep_chapters(context: click.Context, /, **asked: Any) -> None:
 def _engine(scheduler: str | None, jobs: int | None, trusted: bool) -> Engine:
     if scheduler is None:
         return on_this_machine(jobs)
+    if jobs and scheduler != "local":
+        raise click.UsageError("--jobs is for this machine: a scheduler's workers are as they are")
     from studies.sweep.cluster import on_cluster  # an extra that not everybody installs
 
     return on_cluster(scheduler, workers=jobs or os.cpu_count() or 1, trusted=trusted)

@@ -188,7 +188,7 @@ def swept(
 
 
 def keeping(project: Project) -> Keeping:
-    return Keeping(Store(project.build / "store"), Console(file=io.StringIO()))
+    return Keeping(project, Store(project.build / "store"), Console(file=io.StringIO()))
 
 
 def claims(outcomes: Sequence[Outcome]) -> list[Any]:

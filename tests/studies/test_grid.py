@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from typing import Any
 
 import pytest
@@ -49,6 +50,7 @@ def test_every_combination_once_the_last_axis_fastest() -> None:
 def test_a_list_is_one_value_where_the_parameter_is_a_list() -> None:
     """Catches widths taken for a grid of numbers, and a grid of lists taken for one value."""
     assert settings("widths=[32,64]") == [{"widths": [32, 64]}]
+    assert settings("widths=[32]") == [{"widths": [32]}]
     assert settings("widths=[[32],[64, 8]]") == [{"widths": [32]}, {"widths": [64, 8]}]
     assert settings("plain=[true,False]") == [{"plain": True}, {"plain": False}]
     assert settings() == [{}]
@@ -112,7 +114,8 @@ def test_repeats_share_no_seed_and_the_first_is_as_it_is() -> None:
 def test_random_settings_are_valid_and_the_same_at_each_call() -> None:
     """Catches draws out of range, a sweep that cannot be resumed, and a type left out."""
     few, many = draws(PARAMETERS, BASE, 20), draws(PARAMETERS, BASE, 400)
-    assert many[:20] == few
+    assert many[: len(few)] == few
+    assert len({point.name for point in many}) == len(many) > 390  # each once
     for point in many:
         assert effective(PARAMETERS, [point.values]) == point.values  # conditions too
         assert {**BASE, **point.setting} == point.values
@@ -124,9 +127,12 @@ def test_random_settings_are_valid_and_the_same_at_each_call() -> None:
     extremes = [point.values["p"] for point in many]
     assert min(extremes) < 1e-4
     assert 1 - max(extremes) < 1e-3
-    assert 0.1 < sum(0.2 < p < 0.8 and p != 0.3 for p in extremes) / 400 < 0.4
+    assert 0.1 < sum(0.2 < p < 0.8 and p != 0.3 for p in extremes) / len(many) < 0.4
+    assert abs(sum("p" in point.setting for point in many) / len(many) - 0.5) < 0.1
     assert all(a < b for point in many for a, b in [point.values["growing"]])
-    assert len({tuple(point.values["seeds"]) for point in many}) > 100
+    seeds = {tuple(point.values["seeds"]) for point in many}
+    assert len(seeds) > 100
+    assert all(first == 3 or (first % 1000 == 0 and second - first == 1) for first, second in seeds)
 
 
 def test_draws_of_conditions_that_nothing_meets_end() -> None:
@@ -135,7 +141,7 @@ def test_draws_of_conditions_that_nothing_meets_end() -> None:
     cell += "seeds: Seeds = [1, 2]  # seeds\n\nneed(max(seeds) < 3, 'small seeds')\n"
     narrow = read_parameters(cell.replace("'", '"'))
     base = effective(narrow, [])
-    assert {point.name for point in draws(narrow, base, 30)} == {""}  # only as it is
+    assert [point.name for point in draws(narrow, base, 30)] == [""]  # only as it is, and once
     with pytest.raises(ParameterError, match="of 1000 random settings none"):
         draws(narrow, {**base, "seeds": [4, 5]}, 1)
 
@@ -149,3 +155,5 @@ def test_a_point_names_its_run() -> None:
         assert value == point.setting[name]
         assert text(value) in part
     assert math.isclose(float(text(1e-6)), 1e-6)
+    odd = Point({"file": "it's $(here).pt"}, 0, BASE)
+    assert shlex.split(odd.arguments) == ["-p", "file=it's $(here).pt"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import psutil
 import pytest
 from click.testing import CliRunner
@@ -74,7 +76,7 @@ def run(
         assignments,
         repeats,
     )
-    watcher = Keeping(Store(project.build / "store"), Console(quiet=True))
+    watcher = Keeping(project, Store(project.build / "store"), Console(quiet=True))
     return sweep(
         project,
         [(chapter, point) for point in points],
@@ -229,6 +231,94 @@ def test_a_history_names_what_changed(bare: Project) -> None:
     lines = path.read_text(encoding="utf8").splitlines()
     assert [json.loads(line)["commit"] for line in (*lines[:2], lines[3])] == ["c0", "c1", "c2"]
     assert lines[2] == '{"date": "2026-'
+    # What did not run in between is compared with when it did; of repeats, each counts.
+    assert history.append(path, frame[:1], "c3") == []
+    frame.loc[1, "verdict"] = "holds"
+    assert history.append(path, frame, "c4") == [
+        "part/alpha: thm-toy.decay at p=0.2: fails before, holds now"
+    ]
+    twice = pd.concat([frame, frame.assign(repeat=1)])
+    history.append(path, twice, "c5")
+    twice.iloc[4, twice.columns.get_loc("verdict")] = "undecided"
+    assert history.append(path, twice, "c6") == [
+        "part/alpha: thm-toy.decay at p=0.2: holds, holds before, holds, undecided now"
+    ]
+
+
+def test_claims_that_only_some_settings_make(bare: Project) -> None:
+    """Catches a column that is dropped, digits lost in JSON or CSV, settings in another order."""
+    outcomes = run(bare, Pretended(), ["p=[0.4,0.1,0.2]"])
+    for outcome, value in zip(outcomes, (1.23456e-14, 0.1 + 0.2, 1234.5), strict=True):
+        assert isinstance(outcome.result, Run)
+        made = outcome.result.note["claims"]
+        made[0] |= {"value": value, "low": None}
+        if value != 1.23456e-14:
+            made.insert(0, {**made[0], "id": "thm-toy.other", "verdict": "undecided"})
+    page = table.write(bare.root / "out", outcomes, "Some").read_text(encoding="utf8")
+    said = json.loads((bare.root / "out/table.json").read_text(encoding="utf8"))
+    with (bare.root / "out/table.csv").open(encoding="utf8") as file:
+        kept = [float(row["value"]) for row in csv.DictReader(file)]
+    assert [row["value"] for row in said["claims"]] == kept
+    assert kept == [1.23456e-14, 0.1 + 0.2, 0.1 + 0.2, 1234.5, 1234.5]
+    assert said["claims"][0]["low"] is None
+    assert [run["parameters"]["p"] for run in said["runs"]] == [0.4, 0.1, 0.2]
+    heads = re.findall(r'<th scope="col">(.*?)</th>', page)
+    assert heads == ["claim", "p=0.4", "p=0.1", "p=0.2"]
+    other = re.search(r"thm-toy.other<small>.*?</tr>", page, flags=re.DOTALL)
+    assert other
+    cells = re.findall(r"<td>(.*?)</td>", other[0])
+    assert [re.sub("<.*?>", "", cell) for cell in cells] == ["", "? 0.3", "? 1\u202f230"]
+    assert page.index("p=0.4</text>") < page.index("p=0.1</text>") < page.index("p=0.2</text>")
+    assert table.flips(table.rows(outcomes)) == []
+
+
+def test_undecided_beside_holds_is_no_flip_and_has_its_color(bare: Project) -> None:
+    """Catches colors the wrong way round, the best repeat for the mean, too many flips."""
+    outcomes = run(bare, Pretended(), repeats=range(2))
+    pairs = ("holds", "holds", "fails", "fails", "holds", "undecided")
+    for outcome, verdict in zip(outcomes, pairs, strict=True):
+        assert isinstance(outcome.result, Run)
+        outcome.result.note["claims"][0]["verdict"] = verdict
+    frame = table.rows(outcomes)
+    assert table.flips(frame) == []
+    drawn = re.search(r'<g id="QuadMesh_1">.*?</g>', table.picture(frame), flags=re.DOTALL)
+    assert drawn
+    colors = re.findall(r"fill: (#\w+)", drawn[0])
+    assert colors[:2] == [table.COLORS[2], table.COLORS[0]]
+    assert colors[2] not in table.COLORS
+
+
+def test_a_run_of_changing_code_is_not_kept(bare: Project) -> None:
+    """Catches a result stored under code that it did not run with, and a store that is full."""
+    draw = bare.lib / "toy" / "draw.py"
+
+    class Editing(Pretended):
+        def __call__(self, *given: Any) -> list[Run | Failure]:
+            toy.edit(draw, "p + random", "2 * p + random")
+            return super().__call__(*given)
+
+    outcomes = run(bare, Editing())
+    for outcome in outcomes:
+        assert isinstance(outcome.result, Failure)
+        assert outcome.result.error == "not kept: lib/toy/draw.py changed"
+    assert not list((bare.build / "store").rglob("*.json"))
+    assert all(isinstance(outcome.result, Run) for outcome in run(bare, Pretended()))
+    shutil.rmtree(bare.build / "store")
+    toy.edit(draw, "2 * p + random", "p + random")
+
+    class Full(Pretended):
+        def __call__(self, project: Project, jobs: Any, watcher: Any) -> list[Run | Failure]:
+            for job in jobs:  # where the note's folder would be is a file
+                (project.build / "store" / job.target.stem[:2]).touch()
+            return super().__call__(project, jobs, watcher)
+
+    for outcome in run(bare, Full()):
+        assert isinstance(outcome.result, Failure)
+        assert re.match("not kept: (FileExists|NotADirectory)Error", outcome.result.error)
+    shutil.rmtree(bare.build / "store")
+    (bare.build / "store").touch()
+    with pytest.raises(FileExistsError):
+        run(bare, Pretended())
 
 
 def start(project: Project, *arguments: str) -> subprocess.Popen[str]:
@@ -271,6 +361,7 @@ def test_an_interrupted_sweep_goes_on_where_it_was(small: Project) -> None:
     both = [start(small, "-p", "p=[0.1,0.2,0.9999]", "--out", f"out{i}") for i in range(2)]
     ends = [process.communicate(timeout=120) for process in both]
     assert [process.returncode for process in both] == [1, 1], ends  # a claim fails at 0.9999
+    assert [complaints for _, complaints in ends] == ["", ""]
     after = stored(small)
     assert len(after) == 3
     assert {key: after[key] for key in before} == before
@@ -295,6 +386,10 @@ def test_an_interrupted_sweep_goes_on_where_it_was(small: Project) -> None:
         (["part/alpha", "-p", "p=[0.1]", "--random", "3"], "need no -p with it"),
         (["part/gamma"], "no chapter part/gamma"),
         (["*", "-p", "draws=[2,3]"], "draws is no parameter"),
+        (["part/alpha", "--out", "_toc.yml/x"], "NotADirectoryError"),
+        (["part/alpha", "--history", "_toc.yml/x"], "FileExistsError"),
+        (["part/alpha", "--scheduler", "tls://a:1", "--jobs", "2"], "--jobs is for this machine"),
+        (["part/alpha", "--scheduler", "tcp://10.0.0.1:1"], "without TLS whoever reaches"),
     ],
 )
 def test_the_command_refuses_before_it_runs(bare: Project, arguments: list[str], says: str) -> None:

@@ -131,8 +131,10 @@ def _run_in(
 
 
 def _half_run(project: Project, job: Job) -> Path:
-    """Where a failed run's notebook is kept, until a good run."""
-    return project.build / "failed" / f"{job.chapter.name}.ipynb"
+    """Where a failed run's notebook is kept, until a good one; those of a sweep have a hash."""
+    of_sweep = job.target.is_relative_to(project.build / "tmp")
+    point = f"-{job.target.stem[:8]}" if of_sweep else ""
+    return project.build / "failed" / f"{job.chapter.name}{point}.ipynb"
 
 
 def _follow_worker(

@@ -53,6 +53,8 @@ def on_cluster(address: str, *, workers: int = 2, trusted: bool = False) -> Engi
         raise StudiesError(f"{address} needs keys: name them in Dask's settings {keys}")
 
     def engine(_: Project, jobs: Sequence[Job], watcher: Watcher) -> list[Run | Failure]:
+        if not jobs:
+            return []
         if address != "local":
             return _Sender(address, jobs, watcher).all()
         with LocalCluster(

@@ -38,7 +38,8 @@ class Point:
     def arguments(self) -> str:
         """What `studies run` takes to repeat just this run."""
         given = {**self.setting, **({"seeds": self.values["seeds"]} if self.repeat else {})}
-        return " ".join(f"-p '{key}={text(value)}'" for key, value in given.items())
+        typed = (f"{key}={text(value)}".replace("'", "'\\''") for key, value in given.items())
+        return " ".join(f"-p '{part}'" for part in typed)
 
 
 def grid(
@@ -76,9 +77,10 @@ def draws(
 
     Numbers with two ends are drawn over the whole range, half of them close to an end; counts from
     half to twice the value in ``base``, others from a tenth to ten times it. Seeds are fresh. Data
-    sets, devices and files stay. Settings that break a condition are drawn again.
+    sets, devices and files stay. Settings that break a condition are drawn again; one that comes
+    a second time is left out.
     """
-    die, points = random.Random(0), []
+    die, points = random.Random(0), list[Point]()
     for _ in range(count):
         for _ in range(TRIES):
             some = (p for p in parameters.values() if die.random() < 0.5)
@@ -88,7 +90,8 @@ def draws(
                 runs = [shifted(parameters, {**base, **setting}, repeat) for repeat in repeats]
             except ParameterError:
                 continue
-            points += [Point(setting, r, run) for r, run in zip(repeats, runs, strict=True)]
+            if setting not in [point.setting for point in points]:
+                points += [Point(setting, r, run) for r, run in zip(repeats, runs, strict=True)]
             break
         else:
             raise ParameterError(f"of {TRIES} random settings none meets the chapter's conditions")

@@ -12,16 +12,17 @@ from studies.build.files import write_atomically
 
 
 def append(path: Path, frame: pd.DataFrame, commit: str) -> list[str]:
-    """Add a line with a sweep's verdicts to a file; return those that changed, in words.
+    """Add a line with a sweep's verdicts to a file; return in words those that changed.
 
-    ``frame`` is that of `table.rows`. Lines that cannot be read, as of a run cut short, are kept
+    ``frame`` is that of `table.rows`; each is compared with the last line that has its setting.
+    Lines that cannot be read, as of a run cut short, are kept
     and passed over.
     """
     frame = frame.assign(at=frame.claim + frame.setting.map(lambda s: f" at {s}" if s else ""))
     grouped = frame.groupby(["chapter", "at"], sort=False).verdict.agg(list)
     now = {f"{chapter}: {at}": verdicts for (chapter, at), verdicts in grouped.items()}
-    lines = path.read_text(encoding="utf8").splitlines() if path.is_file() else []
-    before = next(filter(None, map(_verdicts, reversed(lines))), {})
+    lines = path.read_text(encoding="utf8").split("\n")[:-1] if path.is_file() else []
+    before = {name: seen for line in lines for name, seen in _verdicts(line).items()}
     line = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "commit": commit}
     lines.append(json.dumps({**line, "verdicts": now}, ensure_ascii=False))
     write_atomically(path, "\n".join(lines) + "\n")

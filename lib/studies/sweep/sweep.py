@@ -10,11 +10,11 @@ import nbformat
 from rich.console import Console
 
 from studies.build.files import scratch_folder
-from studies.build.fingerprint import digest, fingerprint
+from studies.build.fingerprint import differences, digest, fingerprint
 from studies.build.project import Chapter, Project
 from studies.build.runner import Engine, Failure, Job, Watcher, run_jobs
 from studies.build.runs import Run
-from studies.progress import PointsProgress
+from studies.progress import PointsProgress, few
 from studies.sweep.grid import Point
 from studies.sweep.store import Store
 
@@ -31,9 +31,10 @@ class Outcome:
 class Keeping(PointsProgress):
     """Finds runs in a store, and puts into it what ends well, without the notebook."""
 
-    def __init__(self, store: Store, console: Console) -> None:
+    def __init__(self, project: Project, store: Store, console: Console) -> None:
         super().__init__(console)
-        self._store = store
+        self._project, self._store = project, store
+        self._lost: dict[str, str] = {}  # key → why a good run could not be stored
 
     def known(self, job: Job) -> Run | None:
         """What the store holds."""
@@ -41,11 +42,26 @@ class Keeping(PointsProgress):
         return Run(job.target, nbformat.v4.new_notebook(), note) if note else None
 
     def end(self, job: Job, result: Run | Failure) -> None:
-        """Store the note of a run that just ended."""
+        """Store the note of a run that just ended, if what it depends on is still the same."""
         if isinstance(result, Run) and result.notebook.cells:
-            self._store.put(digest(job.parts), result.note)
+            changed = differences(job.parts, fingerprint(self._project, job.chapter, job.values))
+            try:
+                if not changed:
+                    self._store.put(digest(job.parts), result.note)
+            except OSError as error:
+                changed = [f"{type(error).__name__}: {error}"]
+            self._lost[digest(job.parts)] = f"not kept: {few(changed)}"
             job.target.unlink(missing_ok=True)
         super().end(job, result)
+
+    def found(self, job: Job) -> Run | Failure:
+        """What the store holds in the end."""
+        why = self._lost.get(digest(job.parts), "what was stored of it was changed meanwhile")
+        return self.known(job) or Failure(job, why)
+
+    def prepare(self) -> None:
+        """Refuse a store that cannot be written, before any work is done."""
+        self._store.folder.mkdir(parents=True, exist_ok=True)
 
 
 def on_this_machine(workers: int | None = None) -> Engine:
@@ -68,8 +84,10 @@ def sweep(
 ) -> list[Outcome]:
     """Run each point that the watcher's store does not know; outcomes keep the points' order.
 
-    Points with equal values are one run. A point that fails does not stop the others.
+    Points with equal values are one run. A point that fails does not stop the others. A run is
+    stored, and counts, only if the code was the same from its start to its end.
     """
+    watcher.prepare()
     with scratch_folder(project.build / "tmp") as scratch, watcher:
         keyed: list[tuple[str, Chapter, Point]] = []
         jobs: dict[str, Job] = {}
@@ -81,8 +99,6 @@ def sweep(
         missing = [job for job in jobs.values() if watcher.known(job) is None]
         watcher.plan(list(jobs.values()), missing)
         ran = engine(project, missing, watcher)
-        results = {job.target.stem: result for job, result in zip(missing, ran, strict=True)}
-        for key, job in jobs.items():
-            found = results.get(key) or watcher.known(job)
-            results[key] = found or Failure(job, "what was stored of it was changed meanwhile")
+        failed = {one.job.target.stem: one for one in ran if isinstance(one, Failure)}
+        results = {key: failed.get(key) or watcher.found(job) for key, job in jobs.items()}
     return [Outcome(chapter, point, results[key]) for key, chapter, point in keyed]

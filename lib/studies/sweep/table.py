@@ -13,6 +13,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from studies.build.files import write_atomically
+from studies.build.profiles import DEFAULT
+from studies.build.runner import Failure
 from studies.build.runs import Run
 from studies.page.claims import ICONS, template
 from studies.page.numbers import number
@@ -21,6 +23,7 @@ from studies.sweep.sweep import Outcome
 # The verdict's number on the scale of colors; the letter tells those who see none.
 SCALE = {"fails": -1.0, "undecided": 0.0, "holds": 1.0}
 COLORS = ["#c2410c", "#d4d4d8", "#2f6f9f"]
+MANY = 3000  # cells, too many for a sign in each
 _CLAIM = ("verdict", "value", "low", "high", "n", "kind", "predicted", "measured", "says")
 
 
@@ -62,6 +65,13 @@ def failing(frame: pd.DataFrame) -> list[str]:
     ]
 
 
+def again(outcome: Outcome) -> str:
+    """The command that repeats just a run that failed."""
+    job = outcome.result.job if isinstance(outcome.result, Failure) else None
+    profile = f" --profile {job.profile}" if job and job.profile != DEFAULT else ""
+    return f"studies run {outcome.chapter.name}{profile} {outcome.point.arguments}"
+
+
 def counted(frame: pd.DataFrame) -> str:
     """How many claims hold, fail, are undecided, in words."""
     return ", ".join(f"{(frame.verdict == word).sum()} {word}" for word in ICONS)
@@ -70,7 +80,6 @@ def counted(frame: pd.DataFrame) -> str:
 def write(folder: Path, outcomes: Sequence[Outcome], title: str) -> Path:
     """Write `table.json`, `table.csv` and `index.html` with the picture; return the page."""
     frame = rows(outcomes)
-    missing = [o for o in outcomes if not isinstance(o.result, Run)]
     runs = [
         {"chapter": o.chapter.name, "setting": o.point.name, "repeat": o.point.repeat}
         | {key: o.result.note[key] for key in ("parameters", "seconds", "date", "commit")}
@@ -79,11 +88,12 @@ def write(folder: Path, outcomes: Sequence[Outcome], title: str) -> Path:
     ]
     failed = [
         {"chapter": o.chapter.name, "setting": o.point.name, "repeat": o.point.repeat}
-        | {"error": o.result.error, "again": f"studies run {o.chapter.name} {o.point.arguments}"}
-        for o in missing
-        if not isinstance(o.result, Run)
+        | {"error": o.result.error, "again": again(o)}
+        for o in outcomes
+        if isinstance(o.result, Failure)
     ]
-    table = json.loads(frame.to_json(orient="records"))
+    # Not by pandas, which rounds to ten digits.
+    table = frame.astype(object).where(frame.notna(), None).to_dict("records")
     whole = {"title": title, "claims": table, "runs": runs, "failed": failed, "flips": flips(frame)}
     write_atomically(folder / "table.json", json.dumps(whole, indent=1, ensure_ascii=False))
     write_atomically(folder / "table.csv", frame.to_csv(index=False))
@@ -91,6 +101,7 @@ def write(folder: Path, outcomes: Sequence[Outcome], title: str) -> Path:
         title=title,
         chapters={name: _cells(some) for name, some in frame.groupby("chapter", sort=False)},
         pictures={name: picture(some) for name, some in frame.groupby("chapter", sort=False)},
+        columns=dict(frame.groupby("chapter").setting.agg(lambda some: list(dict.fromkeys(some)))),
         counts=frame.verdict.value_counts().to_dict(),
         runs=len(runs),
         failed=failed,
@@ -110,17 +121,19 @@ def picture(frame: pd.DataFrame) -> str:
         values="sign", aggfunc=lambda some: "".join(sorted(set(some))), **over
     )
     height, width = scores.shape
+    shown = signs.fillna("") if scores.size < MANY else False
     figure = Figure(figsize=(4 + 0.42 * width, 1.6 + 0.26 * height))
     colors = matplotlib.colors.LinearSegmentedColormap.from_list("verdicts", COLORS)
     with matplotlib.rc_context({"font.size": 9, "svg.hashsalt": "sweep", "svg.fonttype": "none"}):
         ax = figure.subplots()
         sns.heatmap(
-            scores, annot=signs.fillna(""), fmt="", vmin=-1, vmax=1, cmap=colors, cbar=False,
+            scores, annot=shown, fmt="", vmin=-1, vmax=1, cmap=colors, cbar=False,
             linewidths=0.5, ax=ax, xticklabels=True, yticklabels=True,
         )  # fmt: skip
         ax.set(xlabel="", ylabel="")
         ax.tick_params(length=0)
-        ax.set_xticklabels(ax.get_xticklabels(), rotation=60, ha="right", rotation_mode="anchor")
+        for label in ax.get_xticklabels():  # a dollar sign is no formula
+            label.set(parse_math=False, rotation=60, ha="right", rotation_mode="anchor")
         said = io.StringIO()
         figure.savefig(said, format="svg", bbox_inches="tight", metadata={"Date": None})
     return said.getvalue().partition("<svg")[1] + said.getvalue().partition("<svg")[2]
