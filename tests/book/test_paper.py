@@ -38,6 +38,9 @@ def ends(claim: Claim, low: str, high: str) -> tuple[float, float]:
 def sign(claim: Claim) -> int:
     """The sign that the whole interval has; 0 if it has none."""
     low, high = ends(claim, "low", "high")
+    least, most = ends(claim, "region_low", "region_high")
+    if low == high and least < 0 < most:  # rounding, or one draw: either sign is predicted
+        return 0
     return (low > 0) - (high < 0)
 
 
