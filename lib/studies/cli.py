@@ -226,7 +226,7 @@ def sweep_chapters(context: click.Context, /, **asked: Any) -> None:
         # Of many chapters, those without seeds run once; a single one is refused.
         own = repeats if len(names) == 1 or "seeds" in base else range(1)
         if asked["count"]:
-            some = draws(chapter.parameters, base, asked["count"], own)
+            some = draws(chapter.parameters, base, asked["count"], own, name=chapter.name)
         else:
             some = grid(chapter.parameters, base, asked["assignments"], own)
         points += [(chapter, point) for point in some]

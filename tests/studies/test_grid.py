@@ -112,10 +112,12 @@ def test_repeats_share_no_seed_and_the_first_is_as_it_is() -> None:
 
 
 def test_random_settings_are_valid_and_the_same_at_each_call() -> None:
-    """Catches draws out of range, a sweep that cannot be resumed, and a type left out."""
-    few, many = draws(PARAMETERS, BASE, 20), draws(PARAMETERS, BASE, 400)
+    """Catches draws out of range or alike in two chapters, no resuming, a type left out."""
+    few, many = draws(PARAMETERS, BASE, 20, name="a"), draws(PARAMETERS, BASE, 400, name="a")
     assert many[: len(few)] == few
     assert len({point.name for point in many}) == len(many) > 390  # each once
+    other = draws(PARAMETERS, BASE, 20, name="b")  # of a chapter with the same parameters
+    assert not {point.name for point in other} & {point.name for point in few}
     for point in many:
         assert effective(PARAMETERS, [point.values]) == point.values  # conditions too
         assert {**BASE, **point.setting} == point.values
@@ -141,9 +143,11 @@ def test_draws_of_conditions_that_nothing_meets_end() -> None:
     cell += "seeds: Seeds = [1, 2]  # seeds\n\nneed(max(seeds) < 3, 'small seeds')\n"
     narrow = read_parameters(cell.replace("'", '"'))
     base = effective(narrow, [])
-    assert [point.name for point in draws(narrow, base, 30)] == [""]  # only as it is, and once
+    assert [point.name for point in draws(narrow, base, 30, name="a")] == [
+        ""
+    ]  # only as it is, and once
     with pytest.raises(ParameterError, match="of 1000 random settings none"):
-        draws(narrow, {**base, "seeds": [4, 5]}, 1)
+        draws(narrow, {**base, "seeds": [4, 5]}, 1, name="a")
 
 
 def test_a_point_names_its_run() -> None:

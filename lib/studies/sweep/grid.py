@@ -71,16 +71,21 @@ def grid(
 
 
 def draws(
-    parameters: Parameters, base: Mapping[str, Any], count: int, repeats: Sequence[int] = (0,)
+    parameters: Parameters,
+    base: Mapping[str, Any],
+    count: int,
+    repeats: Sequence[int] = (0,),
+    *,
+    name: str,
 ) -> list[Point]:
-    """``count`` random settings, the same at each call: every other parameter takes a new value.
+    """``count`` random settings, by a die of this name: every other parameter takes a new value.
 
     Numbers with two ends are drawn over the whole range, half of them close to an end; counts from
     half to twice the value in ``base``, others from a tenth to ten times it. Seeds are fresh. Data
     sets, devices and files stay. Settings that break a condition are drawn again; one that comes
     a second time is left out.
     """
-    die, points = random.Random(0), list[Point]()
+    die, points = random.Random(name), list[Point]()
     for _ in range(count):
         for _ in range(TRIES):
             some = (p for p in parameters.values() if die.random() < 0.5)
