@@ -11,12 +11,12 @@ from pathlib import Path
 from rich.console import Console
 
 from studies.build.project import Project
-from studies.build.runner import Engine
+from studies.build.runner import Engine, on_this_machine
 from studies.build.runs import Run
 from studies.sweep.cluster import on_cluster
 from studies.sweep.grid import grid
 from studies.sweep.store import Store
-from studies.sweep.sweep import Keeping, on_this_machine, sweep
+from studies.sweep.sweep import Keeping, sweep
 from tests.studies import toy
 
 POINTS = 8

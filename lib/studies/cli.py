@@ -2,54 +2,37 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import json
-import os
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from studies.build.book import build, plan
 from studies.build.files import write_atomically
 from studies.build.fingerprint import fingerprint
 from studies.build.paper import with_claims
 from studies.build.parameters import effective, parse_assignment
-from studies.build.profiles import DEFAULT, chapter_values, load_profile
-from studies.build.project import Chapter, Project
-from studies.build.runner import Engine, Failure, Job, run_jobs
-from studies.build.runs import Run, commit, read_run
+from studies.build.profiles import chapter_values, load_profile
+from studies.build.project import Chapter
+from studies.build.runner import Failure, Job, run_jobs
+from studies.build.runs import read_run
 from studies.errors import StudiesError
+from studies.options import (
+    assignments_option,
+    engine,
+    engine_options,
+    find_project,
+    keep_option,
+    out,
+    out_option,
+    profile_option,
+)
 from studies.page.results import to_keep
 from studies.progress import LiveProgress, describe_claims, describe_failure, few
-from studies.sweep.grid import Point, draws, grid
-from studies.sweep.scope import scope
-from studies.sweep.store import Store
-from studies.sweep.sweep import Keeping, on_this_machine, sweep
-
-out = Console(highlight=False, soft_wrap=True)  # for what moves; the rest is plain text
-
-WHERE = "together/where-it-holds"  # the page that shows what a search found
-
-
-profile_option = click.option(
-    "--profile", default=DEFAULT, show_default=True, help="The parameters' values: smoke, book, …."
-)
-jobs_option = click.option(
-    "--jobs", type=click.IntRange(min=1), help="Chapters at a time (default: cores)."
-)
-scheduler_option = click.option(
-    "--scheduler",
-    metavar="ADDRESS",
-    help="A Dask scheduler, tls://… or tcp://127.0.0.1:…, or `local`; needs '.[cluster]'.",
-)
-trusted_option = click.option(
-    "--trusted", is_flag=True, help="Everybody who reaches a tcp:// scheduler may run code here."
-)
+from studies.sweep.command import sweep_chapters
 
 
 class _Group(click.Group):
@@ -74,33 +57,17 @@ def main() -> None:
 @main.command("list")
 def list_chapters() -> None:
     """List the chapters with their titles and parameters."""
-    for chapter in _project().chapters():
+    for chapter in find_project().chapters():
         click.echo(f"{chapter.name}  {chapter.title}")
         click.echo(f"    parameters: {', '.join(chapter.parameters)}")
 
 
 @main.command("run", add_help_option=False)
 @click.argument("chapter", required=False)
-@click.option(
-    "-p",
-    "--parameter",
-    "assignments",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Set a parameter; repeat for more.",
-)
+@assignments_option("NAME=VALUE", "Set a parameter")
 @profile_option
-@click.option(
-    "--out",
-    "folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where the executed notebook goes (default: _build/runs/…).",
-)
-@click.option(
-    "--keep-results",
-    is_flag=True,
-    help="Write what it keeps, in `paper` also its claims, to book/results/, if no claim fails.",
-)
+@out_option("executed notebook", "_build/runs/…")
+@keep_option("Write what it keeps, in `paper` also its claims, to book/results/, if none fails.")
 @click.option(
     "--help",
     "wants_help",
@@ -121,7 +88,7 @@ def run_chapter(
     if chapter is None:
         click.echo(context.get_help())
         context.exit(0 if wants_help else 2)
-    project = _project()
+    project = find_project()
     source = project.chapter(chapter)
     if wants_help:
         _print_parameters(source)
@@ -162,135 +129,16 @@ def _print_parameters(chapter: Chapter) -> None:
         click.echo(f"  {condition}")
 
 
-class _Repeats(click.ParamType[range]):
-    name = "A:B"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> range:
-        first, _, last = str(value).partition(":")
-        if not (first.isdecimal() and last.isdecimal() and int(first) < int(last)):
-            self.fail("need A:B with whole numbers A < B, such as 0:5", param, ctx)
-        return range(int(first), int(last))
-
-
-@main.command("sweep")
-@click.argument("chapter")
-@click.option(
-    "-p",
-    "--parameter",
-    "assignments",
-    multiple=True,
-    metavar="NAME=[V1,V2]",
-    help="A parameter's values; repeat for more. A value that is a list: 'widths=[[64],[64,128]]'.",
-)
-@click.option("--seeds", type=_Repeats(), help="Repeats A to B − 1 with fresh seeds; 0: as it is.")
-@click.option("--random", "count", type=click.IntRange(min=1), help="Random settings, so many.")
-@profile_option
-@jobs_option
-@scheduler_option
-@trusted_option
-@click.option(
-    "--out",
-    "folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where the table goes (default: _build/sweeps/…).",
-)
-@click.option(
-    "--history",
-    "past",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="A file that gets a line with the verdicts; says what changed since its last line.",
-)
-@click.option(
-    "--keep-results",
-    is_flag=True,
-    help="Write where each statement held to book/results/where-it-holds.json.",
-)
-@click.pass_context
-def sweep_chapters(context: click.Context, /, **asked: Any) -> None:
-    """Run CHAPTER at many settings, for a table of where its claims hold.
-
-    CHAPTER may be a pattern such as 'heavy-tails/*'. Every combination of the values runs, each
-    with every repeat; all are checked first. What has run before does not run again, so that the
-    same command goes on after an interrupt. Ends with 1 if a claim fails or a run does not end.
-    """
-    from studies.sweep import history, table  # pandas and seaborn: other commands start without
-
-    project, profile, repeats = _project(), asked["profile"], asked["seeds"] or range(1)
-    if asked["assignments"] and asked["count"]:
-        raise click.UsageError("--random draws all values: need no -p with it")
-    overrides = load_profile(project, profile)
-    names = fnmatch.filter(project.chapter_names(), asked["chapter"]) or [asked["chapter"]]
-    points: list[tuple[Chapter, Point]] = []
-    for chapter in map(project.chapter, names):
-        base = chapter_values(chapter, profile, overrides)
-        # Of many chapters, those without seeds run once; a single one is refused.
-        own = repeats if len(names) == 1 or "seeds" in base else range(1)
-        if asked["count"]:
-            some = draws(chapter.parameters, base, asked["count"], own, name=chapter.name)
-        else:
-            some = grid(chapter.parameters, base, asked["assignments"], own)
-        points += [(chapter, point) for point in some]
-    words = [*asked["assignments"], *(f"{n} random settings" for n in [asked["count"]] if n)]
-    title = f"{asked['chapter']}, profile {profile}" + "".join(f", {word}" for word in words)
-    short = hashlib.sha256(f"{title} {repeats}".encode()).hexdigest()[:8]
-    target = asked["folder"] or project.build / "sweeps" / Path(names[0]).name / short
-    for folder in (target, *(past.parent for past in [asked["past"]] if past)):
-        folder.mkdir(parents=True, exist_ok=True)  # a place that is none is found out now
-    watcher = Keeping(project, Store(project.build / "store"), out)
-    engine = _engine(asked["scheduler"], asked["jobs"], asked["trusted"])
-    outcomes = sweep(project, points, profile=profile, engine=engine, watcher=watcher)
-    page, frame = table.write(target.resolve(), outcomes, title), table.rows(outcomes)
-    for outcome in outcomes:
-        if isinstance(outcome.result, Failure):
-            click.echo(f"{describe_failure(outcome.result)}\n    {table.again(outcome)}", err=True)
-    ran = [outcome.result for outcome in outcomes if isinstance(outcome.result, Run)]
-    if asked["keep_results"] and ran:
-        about = {"chapter": WHERE, "parameters": {"words": words}, "parts": {}}
-        about |= {"date": max(run.note["date"] for run in ran), "commit": commit(project)}
-        about |= {"profile": profile}
-        found = {
-            "settings": Counter(o.chapter.name for o in outcomes),
-            "statements": scope(outcomes),
-        }
-        kept = {"claims": [], "results": {Path(WHERE).name: found}}
-        for path, text in to_keep(project.book, {**ran[0].note, **about, **kept}).items():
-            write_atomically(path, text)
-    changed = history.append(asked["past"], frame, commit(project)) if asked["past"] else []
-    for line in [*table.failing(frame), *table.flips(frame), *changed]:
-        click.echo(line)
-    click.echo(f"{len(outcomes)} runs; {table.counted(frame)}\nthe table: {page}")
-    context.exit(int(len(ran) < len(outcomes) or (frame.verdict == "fails").any()))
-
-
-def _engine(scheduler: str | None, jobs: int | None, trusted: bool) -> Engine:
-    if scheduler is None:
-        return on_this_machine(jobs)
-    if jobs and scheduler != "local":
-        raise click.UsageError("--jobs is for this machine: a scheduler's workers are as they are")
-    from studies.sweep.cluster import on_cluster  # an extra that not everybody installs
-
-    return on_cluster(scheduler, workers=jobs or os.cpu_count() or 1, trusted=trusted)
-
-
 @main.command("book")
 @profile_option
-@jobs_option
-@scheduler_option
-@trusted_option
+@engine_options
 @click.option("--only", default="*", metavar="PATTERN", help="Execute only chapters like this.")
 @click.pass_context
-def build_book(
-    context: click.Context,
-    profile: str,
-    jobs: int | None,
-    scheduler: str | None,
-    trusted: bool,
-    only: str,
-) -> None:
+def build_book(context: click.Context, /, profile: str, only: str, **where: Any) -> None:
     """Execute what is stale, render, and say where index.html is."""
-    engine = _engine(scheduler, jobs, trusted)
+    runs = engine(**where)
     with LiveProgress(out) as progress:
-        built = build(_project(), profile, only=only, watcher=progress, engine=engine)
+        built = build(find_project(), profile, only=only, watcher=progress, engine=runs)
     for failure in built.failures:
         click.echo(describe_failure(failure), err=True)
     for chapter, claims in built.blocking.items():
@@ -308,7 +156,7 @@ def build_book(
 @profile_option
 def show_status(profile: str) -> None:
     """Say of each chapter whether it is fresh or why it is stale, its duration and claims."""
-    for job in plan(_project(), profile):
+    for job in plan(find_project(), profile):
         run = read_run(job.target)
         state = f"stale: {few(job.stale)}" if job.stale else "fresh"
         click.echo(f"{job.chapter.name}: {state}")
@@ -317,5 +165,4 @@ def show_status(profile: str) -> None:
             click.echo(f"    last run {last}")
 
 
-def _project() -> Project:
-    return Project.find(Path.cwd())
+main.add_command(sweep_chapters)

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
+    ProgressColumn,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
@@ -19,18 +20,20 @@ from studies.build.runner import Failure, Job, Watcher
 from studies.build.runs import Run
 
 
-class LiveProgress(Progress, Watcher):
+class _Bars(Progress, Watcher):
+    """Bars on a terminal, of these columns, that go at the end; none elsewhere."""
+
+    def __init__(self, console: Console, *columns: ProgressColumn) -> None:
+        super().__init__(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+class LiveProgress(_Bars):
     """Shows running chapters on a terminal; elsewhere says only how each one ended."""
 
     def __init__(self, console: Console) -> None:
+        cells = TextColumn("cell {task.completed}/{task.total}")
         super().__init__(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("cell {task.completed}/{task.total}"),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
+            console, TextColumn("{task.description}"), BarColumn(), cells, TimeElapsedColumn()
         )
         self._bars: dict[str, TaskID] = {}
 
@@ -61,18 +64,13 @@ class LiveProgress(Progress, Watcher):
             self.console.print(f"[bold]{name}: FAILED[/bold]")
 
 
-class PointsProgress(Progress, Watcher):
+class PointsProgress(_Bars):
     """One bar for all points of a sweep, with the time left; nothing without a terminal."""
 
     def __init__(self, console: Console) -> None:
+        runs = TextColumn("{task.completed} of {task.total} runs")
         super().__init__(
-            TextColumn("{task.completed} of {task.total} runs"),
-            BarColumn(),
-            TextColumn("{task.description}"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
+            console, runs, BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
         )
 
     def plan(self, chosen: Sequence[Job], waiting: Sequence[Job]) -> None:

@@ -28,14 +28,14 @@ from distributed.cli import dask_scheduler, dask_worker
 from rich.console import Console
 
 from studies.build.project import Project
-from studies.build.runner import Failure, Job
+from studies.build.runner import Failure, Job, on_this_machine
 from studies.build.runs import Run
 from studies.errors import StudiesError
 from studies.sweep import cluster
 from studies.sweep.cluster import on_cluster
 from studies.sweep.grid import grid
 from studies.sweep.store import Store
-from studies.sweep.sweep import Keeping, Outcome, on_this_machine, sweep
+from studies.sweep.sweep import Keeping, Outcome, sweep
 from tests.studies import toy
 
 PARAMETERS = "from studies.page.types import Probability\np: Probability = 0.3  # a chance"

@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from studies import cli
+from studies import cli, options
 from studies.build.project import Project
 from studies.build.runner import Failure, Job, Watcher
 from studies.build.runs import Run
@@ -403,7 +403,7 @@ def test_the_command_refuses_before_it_runs(bare: Project, arguments: list[str],
 def test_many_chapters_and_what_is_kept(bare: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches repeats of a chapter without seeds, a chapter left out, an exit that hides a fall."""
     engine = Pretended()
-    monkeypatch.setattr(cli, "on_this_machine", lambda _: engine)
+    monkeypatch.setattr(options, "on_this_machine", lambda _: engine)
     done = CliRunner().invoke(cli.main, ["sweep", "*", "--seeds", "0:3", "--keep-results"])
     assert (done.exit_code, done.stderr) == (0, "")
     assert len(engine.ran) == 4  # alpha three times, beta once

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from studies.build.ledger import blocking_claims
 from studies.build.profiles import chapter_values, load_profile
 from studies.build.project import Project
 from studies.build.render import render
-from studies.build.runner import Engine, Failure, Job, Watcher, run_jobs
+from studies.build.runner import Engine, Failure, Job, Watcher, on_this_machine
 from studies.build.runs import Run, dressed, executed_path, read_run, stale_because
 from studies.errors import BuildError, StudiesError, refuse
 
@@ -74,11 +73,7 @@ def build(
             raise StudiesError(f"no chapter matches {only!r}; the chapters are: {names}")
         waiting = [job for job in chosen if job.stale]
         watcher.plan(chosen, waiting)
-        if engine is None:
-            workers = min(len(waiting), os.cpu_count() or 1)
-            results = run_jobs(project, waiting, workers=workers, watcher=watcher)
-        else:
-            results = engine(project, waiting, watcher)
+        results = (engine or on_this_machine())(project, waiting, watcher)
         executed = [job.chapter.name for job in waiting]
         failures = [result for result in results if isinstance(result, Failure)]
         if failures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -97,6 +98,16 @@ def run_jobs(
             pool.shutdown(cancel_futures=True)
             raise
     return [future.result() for future in waiting]
+
+
+def on_this_machine(workers: int | None = None) -> Engine:
+    """The engine of this machine: so many chapters at a time, or as many as it has cores."""
+
+    def engine(project: Project, jobs: Sequence[Job], watcher: Watcher) -> list[Run | Failure]:
+        many = workers or min(len(jobs), os.cpu_count() or 1)
+        return run_jobs(project, jobs, workers=many, watcher=watcher)
+
+    return engine
 
 
 def _run(project: Project, job: Job, stop: threading.Event, watcher: Watcher) -> Run | Failure:

@@ -14,9 +14,8 @@ from studies.build.files import write_atomically
 def append(path: Path, frame: pd.DataFrame, commit: str) -> list[str]:
     """Add a line with a sweep's verdicts to a file; return in words those that changed.
 
-    ``frame`` is that of `table.rows`; each is compared with the last line that has its setting.
-    Lines that cannot be read, as of a run cut short, are kept
-    and passed over.
+    ``frame`` is that of `table.rows`; each claim is compared with the last line that has it at
+    this setting. Lines that cannot be read, as of a run cut short, are kept and passed over.
     """
     frame = frame.assign(at=frame.claim + frame.setting.map(lambda s: f" at {s}" if s else ""))
     grouped = frame.groupby(["chapter", "at"], sort=False).verdict.agg(list)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from rich.console import Console
 from studies.build.files import scratch_folder
 from studies.build.fingerprint import differences, digest, fingerprint
 from studies.build.project import Chapter, Project
-from studies.build.runner import Engine, Failure, Job, Watcher, run_jobs
+from studies.build.runner import Engine, Failure, Job
 from studies.build.runs import Run
 from studies.progress import PointsProgress, few
 from studies.sweep.grid import Point
@@ -62,16 +61,6 @@ class Keeping(PointsProgress):
     def prepare(self) -> None:
         """Refuse a store that cannot be written, before any work is done."""
         self._store.folder.mkdir(parents=True, exist_ok=True)
-
-
-def on_this_machine(workers: int | None = None) -> Engine:
-    """The book's own runner, so many chapters at a time; as many as there are cores if None."""
-
-    def engine(project: Project, jobs: Sequence[Job], watcher: Watcher) -> list[Run | Failure]:
-        many = workers or min(len(jobs), os.cpu_count() or 1)
-        return run_jobs(project, jobs, workers=many, watcher=watcher)
-
-    return engine
 
 
 def sweep(

@@ -1,0 +1,75 @@
+"""What several commands of the command line share: their options, the project, the engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from studies.build.profiles import DEFAULT
+from studies.build.project import Project
+from studies.build.runner import Engine, on_this_machine
+
+Decorator = Callable[[Any], Any]
+
+out = Console(highlight=False, soft_wrap=True)  # for what moves; the rest is plain text
+
+profile_option = click.option(
+    "--profile", default=DEFAULT, show_default=True, help="The parameters' values: smoke, book, …."
+)
+
+
+def assignments_option(metavar: str, said: str) -> Decorator:
+    """``-p NAME=VALUE``, which may come more than once."""
+    names = ("-p", "--parameter", "assignments")
+    return click.option(*names, multiple=True, metavar=metavar, help=f"{said}; repeat for more.")
+
+
+def out_option(what: str, default: str) -> Decorator:
+    """``--out FOLDER``."""
+    kind = click.Path(file_okay=False, path_type=Path)
+    said = f"Where the {what} goes (default: {default})."
+    return click.option("--out", "folder", type=kind, help=said)
+
+
+def keep_option(said: str) -> Decorator:
+    """``--keep-results``."""
+    return click.option("--keep-results", is_flag=True, help=said)
+
+
+def engine_options(command: Any) -> Any:
+    """``--jobs``, ``--scheduler``, ``--trusted``: what `engine` takes."""
+    jobs = click.option(
+        "--jobs", type=click.IntRange(min=1), help="Chapters at a time (default: cores)."
+    )
+    scheduler = click.option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="A Dask scheduler, tls://… or tcp://127.0.0.1:…, or `local`; needs '.[cluster]'.",
+    )
+    trusted = click.option(
+        "--trusted",
+        is_flag=True,
+        help="Everybody who reaches a tcp:// scheduler may run code here.",
+    )
+    return jobs(scheduler(trusted(command)))
+
+
+def engine(jobs: int | None, scheduler: str | None, trusted: bool) -> Engine:
+    """Where chapters run: on this machine, or on a cluster."""
+    if scheduler is None:
+        return on_this_machine(jobs)
+    if jobs and scheduler != "local":
+        raise click.UsageError("--jobs is for this machine: a scheduler's workers are as they are")
+    from studies.sweep.cluster import on_cluster  # an extra that not everybody installs
+
+    return on_cluster(scheduler, workers=jobs or os.cpu_count() or 1, trusted=trusted)
+
+
+def find_project() -> Project:
+    """The project that the current folder lies in."""
+    return Project.find(Path.cwd())
