@@ -51,14 +51,14 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Let chapters be executed and rendered in name only; the names of those executed."""
     executed: list[str] = []
 
-    def run_jobs(project: Project, jobs: list[Job], **_: Any) -> list[Run]:
+    def engine(project: Project, jobs: list[Job], _: Any) -> list[Run]:
         executed.extend(job.chapter.name for job in jobs)
         return [toy.pretend_to_run(project, job) for job in jobs]
 
     def render(project: Project, *_: Any) -> Path:
         return project.build / "html" / "index.html"
 
-    monkeypatch.setattr(book, "run_jobs", run_jobs)
+    monkeypatch.setattr(book, "on_this_machine", lambda: engine)
     monkeypatch.setattr(book, "render", render)
     return executed
 
