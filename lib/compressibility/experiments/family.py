@@ -22,7 +22,7 @@ from torch import Tensor
 
 from compressibility.bounds.pruned_layer.promises import vacuity
 from compressibility.bounds.wide_networks import Asked, Constants, audit
-from compressibility.checks import Share
+from compressibility.checks import Share, need
 from compressibility.data.sets import Dataset
 from compressibility.dice import dice
 from compressibility.experiments import noisy, oneshot
@@ -222,8 +222,10 @@ def _wide(run: NoisyRun, x: Tensor, ruler: Ruler) -> _Rows:
 
 
 def allowed_rise(network: Network, x: Tensor, y: Tensor, ruler: Ruler, seed: int) -> float:
-    """Return ε of one network, the standard deviation of its loss over batches."""
-    return epsilon(losses(network, x, y)[0], ruler.batch, dice("epsilon", seed), shuffles=50)
+    """Return ε of one network, the standard deviation of its loss over batches; 0 is refused."""
+    allowed = epsilon(losses(network, x, y)[0], ruler.batch, dice("epsilon", seed), shuffles=50)
+    need(allowed > 0, "losses that differ: where all are 0 no rise is allowed", allowed)
+    return allowed
 
 
 def variance(weight: Tensor, seen: Moments) -> float:

@@ -219,3 +219,14 @@ def test_epsilon_and_variance_of_a_layer(digits):
     w = network.weights[0][0]
     spread = float((x @ w.T).var(0, correction=0).sum())
     assert family.variance(w, family.Moments.of(x)) == pytest.approx(spread)
+
+
+def test_no_rise_is_allowed_where_nothing_is_lost(digits):
+    """Catches an ε of 0 that fails deep in the limit, in words of another theory."""
+    network = mlp([digits.features, 4, digits.outputs], dtype=torch.float64).requires_grad_(False)
+    for weight in network.weights:
+        weight.zero_()
+    x = digits.train_inputs[:100].double()
+    same = torch.zeros(100, dtype=torch.int64)
+    with pytest.raises(ValueError, match="need losses that differ: where all are 0"):
+        family.allowed_rise(network, x, same, Ruler(batch=10), 3)
