@@ -377,6 +377,7 @@ def test_workers_that_differ_and_a_scheduler_that_dies(
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
     tls: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Catches a wait for what will never fit, results of other code, a fault taken for final.
 
@@ -400,7 +401,15 @@ def test_workers_that_differ_and_a_scheduler_that_dies(
         farm.add(project.root, "pretends", "full")
         farm.complete()
         capfd.readouterr()
+        brought, tries = cluster._brought, list[Run | Failure]()
+        monkeypatch.setattr(
+            cluster, "_brought", lambda *one: tries.append(brought(*one)) or tries[-1]
+        )
         claims(swept(project, farm.address, 0.1, 0.2, 0.3, 0.4))
+        full = [one.error for one in tries if isinstance(one, Failure)]
+        assert full  # the full worker had a run, and another ran it again
+        assert all("File too large" in error for error in full)
+        assert len(tries) == 4 + len(full)
         said = capfd.readouterr().err.splitlines()
         assert [line.partition(" is ")[2][:8] for line in said] == ["left out"] * 2
         assert ran(project) == {0.1: 1, 0.2: 1, 0.3: 1, 0.4: 1}
