@@ -29,7 +29,6 @@ settings.load_profile("full")
 # process; each other test goes to the process that is free.
 GROUPS = {
     "tests/book/test_build.py": "book",
-    "tests/book/test_chapters.py": "corner",
     "tests/book/test_how_to_use.py": "book",
     "tests/book/test_paper.py": "book",
     "tests/book/test_theorems.py": "book",
@@ -37,7 +36,7 @@ GROUPS = {
     "tests/studies/test_runner.py": "runner",
 }
 # Who asks for one of these waits for kernels or for the renderer.
-KERNELS = {"built", "checkout", "corner", "endings", "site"}
+KERNELS = {"built", "checkout", "endings", "site"}
 
 
 def pytest_configure() -> None:

@@ -1,4 +1,8 @@
-"""Runs the code of pages without a kernel, up to the first claim that fails."""
+"""Runs the code of pages without a kernel, up to the first claim that fails.
+
+A kernel takes six seconds to start and to load the libraries; a fork of a process that has them
+takes none.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,16 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import CodeType
 from typing import Any
 from unittest.mock import Mock
 
-from studies.build.profiles import chapter_values, load_profiles
+from studies.build.parameters import effective
+from studies.build.profiles import load_profile
 from studies.build.project import Chapter, Project
 from studies.build.runs import prepared_notebook
 
@@ -24,11 +30,14 @@ SECONDS = 600  # for one page
 FAILS, RAISES, BREAKS = 1, 2, 3  # a claim; a cell; a cell that lacks a name or a module
 
 
-def load(name: str) -> list[CodeType]:
-    """The code of a page at its smoke values; the libraries that it imports are loaded."""
+def load(
+    name: str, profile: str = "smoke", other: Mapping[str, Any] | None = None
+) -> list[CodeType]:
+    """The code of a page at a profile's values and others; its libraries are loaded."""
     project = Project.find(Path(__file__))
     chapter = Chapter.read(project.book, name)
-    values = chapter_values(chapter, "smoke", load_profiles(project)["smoke"])
+    given = [load_profile(project, profile)[name], other or {}]
+    values = effective(chapter.parameters, given)
     trees = dict(replace(chapter, notebook=prepared_notebook(chapter, values)).code)
     for node in (node for tree in trees.values() for node in ast.walk(tree)):
         if isinstance(node, ast.Import | ast.ImportFrom):
@@ -50,7 +59,16 @@ def judge(pages: Iterable[Iterable[CodeType]]) -> int:
     return 0
 
 
+def _like_a_kernel() -> None:
+    """Whatever a kernel would show on stderr is an error, as it is in the book."""
+    warnings.resetwarnings()
+    warnings.simplefilter("error")
+    for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+        warnings.simplefilter("ignore", category)
+
+
 def _run(cells: Iterable[CodeType]) -> int:
+    _like_a_kernel()
     page, numbers = map(importlib.import_module, ("studies.page", "studies.page.numbers"))
     claims, numbers.glue = page.claims, Mock()  # type: ignore[attr-defined]
 
