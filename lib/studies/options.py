@@ -29,11 +29,22 @@ def assignments_option(metavar: str, said: str) -> Decorator:
     return click.option(*names, multiple=True, metavar=metavar, help=f"{said}; repeat for more.")
 
 
+class _Folder(click.Path):
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if value == "":  # an unset variable of a script; not the current folder
+            self.fail("need a folder, got ''", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def out_option(what: str, default: str) -> Decorator:
     """``--out FOLDER``."""
-    kind = click.Path(file_okay=False, path_type=Path)
     said = f"Where the {what} goes (default: {default})."
-    return click.option("--out", "folder", type=kind, help=said)
+    return click.option("--out", "folder", type=_Folder(file_okay=False, path_type=Path), help=said)
+
+
+force_option = click.option(
+    "--force", is_flag=True, help="Run even what is estimated to take more than a night."
+)
 
 
 def keep_option(said: str) -> Decorator:

@@ -60,6 +60,30 @@ def test_run_refuses_and_writes_nothing(bare: Project, arguments: list[str], sai
     assert not bare.build.exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--out", ""], "need a folder, got ''"),
+        (["--out", "_toc.yml"], "is a file"),
+        (["--out", "_toc.yml/x"], "_toc.yml/x/alpha.ipynb cannot be written: Not a directory"),
+        (["--out", "x" * 300], "/alpha.ipynb cannot be written: File name too long"),
+        (["--out", "/proc/x"], "/proc/x/alpha.ipynb cannot be written: No such file or directory"),
+        (["--out", "taken"], "/alpha.claims.json cannot be written: a folder is in the way"),
+        (["--keep-results"], "book/results/kept.json cannot be written: Not a directory"),
+    ],
+)
+def test_places_are_tried_before_the_run(bare: Project, arguments: list[str], said: str) -> None:
+    """Catches an hour of work that cannot be written down; files all over the current folder."""
+    (bare.root / "taken" / "alpha.claims.json").mkdir(parents=True)
+    (bare.book / "results").write_text("in the way")
+    before = toy.tree(bare.root)
+    result = invoke("run", "part/alpha", *arguments)
+    assert result.exit_code in (1, 2)
+    assert said in result.stderr.splitlines()[-1]
+    assert toy.tree(bare.root) == before
+    assert not bare.build.exists()
+
+
 @pytest.mark.kernel
 def test_run_says_where_things_are(
     written: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
