@@ -1,4 +1,4 @@
-"""The command line ``studies``: list, run, sweep, book, status."""
+"""The command line ``studies``: list, run, sweep, replicate, book, status."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ from studies.options import (
 from studies.page.results import FOLDER, to_keep
 from studies.progress import LiveProgress, describe_claims, describe_failure, few
 from studies.sweep.command import sweep_chapters
+from studies.sweep.replicate import replicate
 
 
 class _Group(click.Group):
@@ -174,3 +175,4 @@ def show_status(profile: str) -> None:
 
 
 main.add_command(sweep_chapters)
+main.add_command(replicate)
