@@ -16,6 +16,8 @@ PIP_FLAGS ?=
 PROFILE ?= book
 OFFSET ?= 100
 WORKERS ?= 2
+PARAMS ?=
+export PARAMS
 COV ?=
 BIN := .venv/bin
 INSTALLED := .venv/installed
@@ -46,7 +48,7 @@ mutants-claims: $(INSTALLED)
 
 chapter: $(INSTALLED)
 	@test -n "$(NAME)" || { echo 'need NAME=wide-networks/greedy-compression, say'; exit 2; }
-	$(BIN)/studies run $(NAME) $(foreach assignment,$(PARAMS),-p '$(assignment)')
+	$(BIN)/studies run $(NAME) $(if $(strip $(PARAMS)),-p "$$PARAMS")
 
 replicate: book
 	$(BIN)/studies replicate --offset $(OFFSET) --profile $(PROFILE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from studies.build.cost import check_time
 from studies.build.files import must_be_writable, write_atomically
 from studies.build.fingerprint import fingerprint
 from studies.build.paper import with_claims
-from studies.build.parameters import effective, parse_assignment
+from studies.build.parameters import effective, parse_assignments
 from studies.build.profiles import chapter_values, load_profile
 from studies.build.project import Chapter
 from studies.build.runner import Failure, Job, run_jobs
@@ -44,7 +45,9 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except (StudiesError, OSError) as error:  # a full disk, a folder that may not be written
             kind = "" if isinstance(error, StudiesError) else f"{type(error).__name__}: "
-            click.echo(f"studies: {kind}{error}", err=True)
+            # No word of an answer is longer than a path: it would be what somebody typed.
+            said = re.sub(r"\S{1000,}", lambda word: f"{word[0][:60]}…", str(error))
+            click.echo(f"studies: {kind}{said}", err=True)
             ctx.exit(1)
         except KeyboardInterrupt:
             click.echo("studies: interrupted; earlier results are untouched", err=True)
@@ -99,7 +102,7 @@ def run_chapter(
         return
     # Everything is checked here, before a kernel starts or a file is written.
     overrides = load_profile(project, profile)
-    chosen = dict(parse_assignment(text) for text in assignments)
+    chosen = parse_assignments(assignments)
     base = chapter_values(source, profile, overrides)
     values = effective(source.parameters, [base, chosen])
     if not flags["force"]:

@@ -118,6 +118,24 @@ def test_readme_names_only_files_that_exist() -> None:
         assert (ROOT / name).exists(), name
 
 
+def test_make_passes_blanks_inside_brackets(tmp_path: Path) -> None:
+    """Catches PARAMS="widths=[64, 128]" torn at its blank, by make or by its shell."""
+    program = tmp_path / "studies"
+    program.write_text('#!/bin/sh\nprintf "<%s>" "$@"\n', encoding="utf8")
+    program.chmod(0o755)
+    (tmp_path / "installed").touch()
+    given = [f"BIN={tmp_path}", f"INSTALLED={tmp_path / 'installed'}", "NAME=a/b"]
+    for parameters in ("widths=[64, 128] data='x'", ""):
+        done = subprocess.run(
+            ["make", "-s", "chapter", *given, f"PARAMS={parameters}"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+        more = f"<-p><{parameters}>" if parameters else ""
+        assert (done.stdout, done.stderr) == (f"<run><a/b>{more}", "")
+
+
 def test_nothing_built_is_tracked() -> None:
     """Catches an executed notebook or a build folder in git."""
     listed = subprocess.run(

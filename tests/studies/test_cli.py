@@ -36,6 +36,15 @@ def invoke(*arguments: str) -> Result:
             ["part/alpha", "-p", "nosuch=1"],
             "nosuch is no parameter of this chapter; its parameters are: p, draws, seeds",
         ),
+        (["part/alpha", "-p", "p=0.1", "-p", "p=0.2"], "'p' is set twice: need one value for"),
+        (["part/alpha", "-p", "p=0.5 seeds=[5, 5]"], "seeds = [5, 5] is refused: need a list"),
+        (["part/alpha", "-p", "5]"], "'5]' is refused: need name=value, such as p=0.5; quote a"),
+        (["part/alpha", "-p", "draws=" + "9" * 4000], f"draws = {'9' * 30}… (4,000 characters) is"),
+        (["part/alpha", "-p", "draws=" + "9" * 5000], f"draws = '{'9' * 29}… (5,002 characters) "),
+        (["part/alpha", "-p", "draws=0x" + "f" * 9999], "draws = a number of thousands of digits"),
+        (["part/alpha", "-p", "p=" + "x y " * 9999], "p = 'x y x y"),
+        (["part/alpha", "-p", "x" * 9999 + "=1"], "x" * 60 + "… is no parameter of this chapter"),
+        (["y" * 9999], "no chapter " + "y" * 60 + "…"),
         (["part/alpha", "-p", "p"], "'p' is refused: need name=value, such as p=0.5"),
         (
             ["part/gamma"],
@@ -56,6 +65,7 @@ def test_run_refuses_and_writes_nothing(bare: Project, arguments: list[str], sai
     assert result.stdout == ""
     assert result.stderr.startswith(f"studies: {said}")
     assert result.stderr.count("\n") == 1
+    assert len(result.stderr) < 500
     assert toy.tree(bare.root) == before
     assert not bare.build.exists()
 
@@ -92,8 +102,9 @@ def test_run_says_where_things_are(
     before = toy.tree(written.build)
     out = tmp_path / "out"
     monkeypatch.chdir(written.book / "part")
-    seeds = "seeds=[3,4]"
-    result = invoke("run", "part/alpha", "-p", "p=1e-1", "-p", seeds, "--out", str(out))
+    seeds = "seeds=[3, 4]"
+    given = ["-p", f"p=1e-1 {seeds}", "-p", "draws = 4"]
+    result = invoke("run", "part/alpha", *given, "--out", str(out))
     assert result.exit_code == 0, result.output
     assert "part/alpha: executed in" in result.stdout
     assert "    holds  thm-toy.decay  Δ falls, a < b & c" in result.stdout
