@@ -44,6 +44,14 @@ def must_be_writable(*paths: Path) -> None:
             raise BuildError(f"{path} cannot be written: {error.strerror} ({there})") from None
 
 
+def copy_folder(old: Path, new: Path) -> None:
+    """Copy a folder; of the files that cannot be copied, name one."""
+    try:
+        shutil.copytree(old, new)
+    except shutil.Error as error:  # a list of all
+        raise OSError(*error.args[0][0][2:]) from None
+
+
 def replace_folder(new: Path, old: Path) -> None:
     """Put folder ``new`` in the place of ``old``; an interrupt leaves one of the two whole."""
     aside = old.with_name(f".{old.name}.old")
