@@ -34,6 +34,10 @@ STARTS = 3
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # "Cell In[3], line 2" stands above every frame, and above a syntax error.
 _FRAME = re.compile(r"Cell In\[\d+\], line (\d+)")
+# What pandas and Python make up anew in every run.
+_TABLE = re.compile(r'<table id="(T_[0-9a-f]{5})"')
+_ID = re.compile(r"T_[0-9a-f]{5}(?![0-9a-f])")
+_ADDRESS = re.compile(r"\bat 0x[0-9a-f]+\b")
 
 
 class ChapterBrokenError(Exception):
@@ -115,6 +119,20 @@ def _strip(notebook: nbformat.NotebookNode) -> None:
         part.metadata.pop("execution", None)
         if "outputs" in part:
             part.outputs = [o for o in part.outputs if RESULT not in o.get("data", {})]
+    _rename(notebook)
+
+
+def _rename(notebook: nbformat.NotebookNode) -> None:
+    """Give tables (`Styler`) ids by their order; leave out where in the memory an object lay."""
+    ids: dict[str, str] = {}
+    for _, output in outputs_of(notebook):
+        data = output.get("data", {})
+        for name in _TABLE.findall(data.get("text/html", "")):
+            ids.setdefault(name, f"T_{len(ids):05d}")
+        for texts, key in [(data, key) for key in data if key[:5] == "text/"] + [(output, "text")]:
+            if key in texts:
+                plain = _ADDRESS.sub("at 0x…", texts[key])
+                texts[key] = _ID.sub(lambda name: ids.get(name[0], name[0]), plain)
 
 
 def describe_failure(error: BaseException) -> dict[str, Any]:
