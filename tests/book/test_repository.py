@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -134,6 +136,36 @@ def test_make_passes_blanks_inside_brackets(tmp_path: Path) -> None:
         )
         more = f"<-p><{parameters}>" if parameters else ""
         assert (done.stdout, done.stderr) == (f"<run><a/b>{more}", "")
+
+
+def test_installed_copies_show_kept_results(tmp_path: Path) -> None:
+    """Catches a page's notebook that runs in a checkout only: its kept results left at home."""
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    for name in ("README.md", "LICENSE", "pyproject.toml"):
+        shutil.copy(ROOT / name, source)
+    for name in ("lib", "book/results"):
+        leave = shutil.ignore_patterns("*.egg-info", "__pycache__")
+        shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=leave)
+    flags = ("--quiet", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
+    command = [sys.executable, "-m", "pip", "install", *flags, "--target", target, source]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    shutil.rmtree(source)
+    names = [path.stem for path in (ROOT / "book" / "results").glob("*.json")]
+    code = "import studies.page as p\nprint(p.__file__)\n"
+    code += f"for name in {[n for n in names if n != 'replicate']}: assert p.kept(name).origin\n"
+    code += "p.kept('no-such')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(target)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == f"{target / 'studies' / 'page' / '__init__.py'}\n"
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("FileNotFoundError: no kept result 'no-such': need ")
 
 
 def test_nothing_built_is_tracked() -> None:
