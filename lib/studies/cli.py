@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -41,8 +43,13 @@ from studies.sweep.replicate import replicate
 
 class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a sign that the terminal does not know
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:  # `studies list | head -1` has seen enough; click ends quietly
+            raise
         except (StudiesError, OSError) as error:  # a full disk, a folder that may not be written
             kind = "" if isinstance(error, StudiesError) else f"{type(error).__name__}: "
             # No word of an answer is longer than a path: it would be what somebody typed.

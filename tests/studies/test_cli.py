@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -316,6 +318,45 @@ def test_disk_and_keyboard(
     result = invoke("book")
     assert (result.exit_code, result.stderr) == (code, said)
     assert bare.root.is_dir()
+
+
+@pytest.mark.kernel
+def test_any_locale(bare: Project) -> None:
+    """Catches a good run that ends with a traceback, or other files, where the locale is poor."""
+    toy.edit(bare.book / "intro.md", "A toy book", "A töy book – with Δ")
+    toy.edit(bare.book / "part" / "beta.md", "# The second", "# The sécond Δ")
+    poor = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment = {k: v for k, v in os.environ.items() if k not in ("LANG", "LC_CTYPE")} | poor
+    for encoding in ("latin-1", "ascii", None):
+        given = {"PYTHONIOENCODING": encoding} if encoding else {}
+        for arguments in (["book"], ["run", "part/alpha"], ["list"], ["run", "nö-such"]):
+            if arguments == ["book"] and encoding:
+                continue
+            done = subprocess.run(
+                toy.command(*arguments), cwd=bare.root, env=environment | given, capture_output=True
+            )
+            said = (done.stdout + done.stderr).decode(encoding or "utf8", errors="replace")
+            assert "Traceback" not in said
+            assert (done.returncode == 0) == (arguments != ["run", "nö-such"]), said
+    page = (bare.build / "html" / "book" / "intro.html").read_text(encoding="utf8")
+    assert "A töy book – with Δ" in page
+
+
+def test_a_reader_that_has_seen_enough(bare: Project) -> None:
+    """Catches an error about a broken pipe, for `studies list | head -1`."""
+    for place in range(60):  # more than a pipe holds
+        text = toy.chapter(title="A long title " + "x" * 2000)
+        (bare.book / f"more{place}.md").write_text(text, encoding="utf8")
+    pages = "".join(f"      - file: book/more{place}\n" for place in range(60))
+    toy.edit(bare.root / "_toc.yml", "      - file: book/part/beta\n", pages)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(toy.command("list"), cwd=bare.root, **pipes) as reader:
+        assert reader.stdout is not None
+        assert reader.stderr is not None
+        reader.stdout.readline()
+        reader.stdout.close()
+        assert reader.stderr.read() == b""
+    assert reader.returncode == 1
 
 
 def test_version() -> None:

@@ -103,7 +103,8 @@ def _fonts(build: Path) -> Path:
             cwd=made,
             env={**_fixed(), "HOME": made, "MPLCONFIGDIR": str(new)},
             capture_output=True,
-            text=True,
+            encoding="utf8",
+            errors="replace",
         )
         if done.returncode != 0 or not list(new.glob("fontlist-*.json")):
             raise BuildError(f"matplotlib cannot list the fonts: {done.stderr.strip()}")
