@@ -98,6 +98,27 @@ def test_workflow_passes_actionlint() -> None:
     assert lint_workflow((ROOT / ".github/workflows/book.yml").read_text(encoding="utf8")) == []
 
 
+def test_workflow_runs_what_was_read() -> None:
+    """Catches an action that a moved tag replaces, and rights that more than one job has."""
+    text = (ROOT / ".github/workflows/book.yml").read_text(encoding="utf8")
+    used = re.findall(r"uses:\s*(.*)", text)
+    assert len(used) > 10
+    for action in used:
+        assert re.fullmatch(r"actions/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
+    assert len({action.partition("@")[2] for action in used}) == 6  # an action, one version
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {"contents": "read"}
+    jobs = workflow["jobs"]
+    assert [name for name, job in jobs.items() if "permissions" in job] == ["publish"]
+    assert jobs["publish"]["permissions"] == {"pages": "write", "id-token": "write"}
+    assert (jobs["publish"]["needs"], jobs["book"]["needs"]) == ("book", "check")
+    assert not any("run" in step for step in jobs["publish"]["steps"])
+    for step in (step for job in jobs.values() for step in job["steps"]):
+        if "actions/checkout" in step.get("uses", ""):
+            assert step["with"]["persist-credentials"] is False
+    assert "github.run_id" in workflow["concurrency"]["group"]
+
+
 def test_actionlint_would_notice() -> None:
     """Catches a linter that never complains."""
     text = (ROOT / ".github/workflows/book.yml").read_text(encoding="utf8")
