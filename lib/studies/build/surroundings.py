@@ -34,6 +34,7 @@ _FIXED = {
     "TZ": "UTC",
 }
 _MAKING = threading.Lock()
+_GPU = Path("/dev/nvidiactl")
 # Where a container's own limit stands, if it has one.
 _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
@@ -83,8 +84,11 @@ def limit_memory() -> None:
     """Let this process and its children ask for no more memory than the machine has.
 
     Asking for more is then an error in the line that asks. Otherwise the machine grants it, swaps
-    until nothing else runs, and kills whom it likes. What a GPU's driver reserves is not counted.
+    until nothing else runs, and kills whom it likes. Beside a GPU's driver, whose own mappings of
+    the memory might count, there is no limit.
     """
+    if _GPU.exists():
+        return
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     most = memory() if hard == resource.RLIM_INFINITY else min(memory(), hard)
     resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
