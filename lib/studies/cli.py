@@ -1,9 +1,12 @@
-"""The command line ``studies``: list, run, sweep, book, status."""
+"""The command line ``studies``: list, run, sweep, replicate, book, status."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +14,11 @@ from typing import Any
 import click
 
 from studies.build.book import build, plan
-from studies.build.files import write_atomically
+from studies.build.cost import check_time
+from studies.build.files import must_be_writable, write_atomically
 from studies.build.fingerprint import fingerprint
 from studies.build.paper import with_claims
-from studies.build.parameters import effective, parse_assignment
+from studies.build.parameters import effective, parse_assignments
 from studies.build.profiles import chapter_values, load_profile
 from studies.build.project import Chapter
 from studies.build.runner import Failure, Job, run_jobs
@@ -25,23 +29,32 @@ from studies.options import (
     engine,
     engine_options,
     find_project,
+    force_option,
     keep_option,
     out,
     out_option,
     profile_option,
 )
-from studies.page.results import to_keep
+from studies.page.results import FOLDER, to_keep
 from studies.progress import LiveProgress, describe_claims, describe_failure, few
 from studies.sweep.command import sweep_chapters
+from studies.sweep.replicate import replicate
 
 
 class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a sign that the terminal does not know
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:  # `studies list | head -1` has seen enough; click ends quietly
+            raise
         except (StudiesError, OSError) as error:  # a full disk, a folder that may not be written
             kind = "" if isinstance(error, StudiesError) else f"{type(error).__name__}: "
-            click.echo(f"studies: {kind}{error}", err=True)
+            # No word of an answer is longer than a path: it would be what somebody typed.
+            said = re.sub(r"\S{1000,}", lambda word: f"{word[0][:60]}…", str(error))
+            click.echo(f"studies: {kind}{said}", err=True)
             ctx.exit(1)
         except KeyboardInterrupt:
             click.echo("studies: interrupted; earlier results are untouched", err=True)
@@ -67,6 +80,7 @@ def list_chapters() -> None:
 @assignments_option("NAME=VALUE", "Set a parameter")
 @profile_option
 @out_option("executed notebook", "_build/runs/…")
+@force_option
 @keep_option("Write what it keeps, in `paper` also its claims, to book/results/, if none fails.")
 @click.option(
     "--help",
@@ -77,29 +91,35 @@ def list_chapters() -> None:
 @click.pass_context
 def run_chapter(
     context: click.Context,
+    /,
     chapter: str | None,
     assignments: Sequence[str],
     profile: str,
     folder: Path | None,
-    keep_results: bool,
-    wants_help: bool,
+    **flags: bool,
 ) -> None:
     """Execute CHAPTER with other parameters; say where its notebook and claims are."""
     if chapter is None:
         click.echo(context.get_help())
-        context.exit(0 if wants_help else 2)
+        context.exit(0 if flags["wants_help"] else 2)
     project = find_project()
     source = project.chapter(chapter)
-    if wants_help:
+    if flags["wants_help"]:
         _print_parameters(source)
         return
     # Everything is checked here, before a kernel starts or a file is written.
     overrides = load_profile(project, profile)
-    chosen = dict(parse_assignment(text) for text in assignments)
-    values = effective(source.parameters, [chapter_values(source, profile, overrides), chosen])
+    chosen = parse_assignments(assignments)
+    base = chapter_values(source, profile, overrides)
+    values = effective(source.parameters, [base, chosen])
+    if not flags["force"]:
+        check_time(project, source, profile, base, values)
     short = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
     folder = folder or project.build / "runs" / source.name / short
     target = folder.resolve() / f"{Path(source.name).name}.ipynb"
+    claims = target.with_suffix(".claims.json")
+    kept = [project.book / FOLDER / "kept.json"] if flags["keep_results"] else []
+    must_be_writable(target, claims, *kept)
     parts = fingerprint(project, source, values)
     job = Job(source, values, parts, profile, target)
     with LiveProgress(out) as progress:
@@ -107,12 +127,11 @@ def run_chapter(
     if isinstance(result, Failure):
         click.echo(describe_failure(result), err=True)
         context.exit(1)
-    claims = target.with_suffix(".claims.json")
     write_atomically(claims, json.dumps(result.claims, indent=1, ensure_ascii=False))
     for claim in result.claims:
         click.echo(f"  {claim['verdict']:>9}  {claim['id']}  {claim['says']}")
     click.echo(f"notebook: {target}\nclaims:   {claims}")
-    if keep_results:
+    if flags["keep_results"]:
         for path, text in to_keep(project.book, with_claims(result.note)).items():
             write_atomically(path, text)
             click.echo(f"kept:     {path}")
@@ -166,3 +185,4 @@ def show_status(profile: str) -> None:
 
 
 main.add_command(sweep_chapters)
+main.add_command(replicate)

@@ -46,6 +46,15 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]}?)" if close else ""
 
 
+def short(value: object, most: int = 60) -> str:
+    """A value as an error echoes it: nobody reads a hundred thousand characters."""
+    try:
+        said = repr(value)
+    except ValueError:  # Python writes no numbers of more than 4300 digits
+        return "a number of thousands of digits"
+    return said if len(said) <= most else f"{said[: most // 2]}… ({len(said):,} characters)"
+
+
 def one_line(error: object) -> str:
     """A message that came as several lines, as one."""
     return " ".join(str(error).split())

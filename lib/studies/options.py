@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from studies.build.runner import Engine, on_this_machine
 
 Decorator = Callable[[Any], Any]
 
+_BETWEEN = re.compile(r"\s+(?=[^\W\d]\w*=)")  # "p=0.5 widths=[64, 128]" is two assignments
+
 out = Console(highlight=False, soft_wrap=True)  # for what moves; the rest is plain text
 
 profile_option = click.option(
@@ -24,16 +27,32 @@ profile_option = click.option(
 
 
 def assignments_option(metavar: str, said: str) -> Decorator:
-    """``-p NAME=VALUE``, which may come more than once."""
+    """``-p NAME=VALUE``, which may come more than once, or hold several with blanks between."""
+
+    def split(context: Any, option: Any, texts: Sequence[str]) -> list[str]:  # noqa: ARG001
+        return [part for text in texts for part in _BETWEEN.split(text.strip())]
+
     names = ("-p", "--parameter", "assignments")
-    return click.option(*names, multiple=True, metavar=metavar, help=f"{said}; repeat for more.")
+    said = f"{said}; repeat for more."
+    return click.option(*names, multiple=True, callback=split, metavar=metavar, help=said)
+
+
+class _Folder(click.Path):
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if value == "":  # an unset variable of a script; not the current folder
+            self.fail("need a folder, got ''", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def out_option(what: str, default: str) -> Decorator:
     """``--out FOLDER``."""
-    kind = click.Path(file_okay=False, path_type=Path)
     said = f"Where the {what} goes (default: {default})."
-    return click.option("--out", "folder", type=kind, help=said)
+    return click.option("--out", "folder", type=_Folder(file_okay=False, path_type=Path), help=said)
+
+
+force_option = click.option(
+    "--force", is_flag=True, help="Run even what is estimated to take more than a night."
+)
 
 
 def keep_option(said: str) -> Decorator:

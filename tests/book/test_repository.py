@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -96,6 +98,27 @@ def test_workflow_passes_actionlint() -> None:
     assert lint_workflow((ROOT / ".github/workflows/book.yml").read_text(encoding="utf8")) == []
 
 
+def test_workflow_runs_what_was_read() -> None:
+    """Catches an action that a moved tag replaces, and rights that more than one job has."""
+    text = (ROOT / ".github/workflows/book.yml").read_text(encoding="utf8")
+    used = re.findall(r"uses:\s*(.*)", text)
+    assert len(used) > 10
+    for action in used:
+        assert re.fullmatch(r"actions/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
+    assert len({action.partition("@")[2] for action in used}) == 6  # an action, one version
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {"contents": "read"}
+    jobs = workflow["jobs"]
+    assert [name for name, job in jobs.items() if "permissions" in job] == ["publish"]
+    assert jobs["publish"]["permissions"] == {"pages": "write", "id-token": "write"}
+    assert (jobs["publish"]["needs"], jobs["book"]["needs"]) == ("book", "check")
+    assert not any("run" in step for step in jobs["publish"]["steps"])
+    for step in (step for job in jobs.values() for step in job["steps"]):
+        if "actions/checkout" in step.get("uses", ""):
+            assert step["with"]["persist-credentials"] is False
+    assert "github.run_id" in workflow["concurrency"]["group"]
+
+
 def test_actionlint_would_notice() -> None:
     """Catches a linter that never complains."""
     text = (ROOT / ".github/workflows/book.yml").read_text(encoding="utf8")
@@ -116,6 +139,54 @@ def test_readme_names_only_files_that_exist() -> None:
     assert folders
     for name in [*links, *folders]:
         assert (ROOT / name).exists(), name
+
+
+def test_make_passes_blanks_inside_brackets(tmp_path: Path) -> None:
+    """Catches PARAMS="widths=[64, 128]" torn at its blank, by make or by its shell."""
+    program = tmp_path / "studies"
+    program.write_text('#!/bin/sh\nprintf "<%s>" "$@"\n', encoding="utf8")
+    program.chmod(0o755)
+    (tmp_path / "installed").touch()
+    given = [f"BIN={tmp_path}", f"INSTALLED={tmp_path / 'installed'}", "NAME=a/b"]
+    for parameters in ("widths=[64, 128] data='x'", ""):
+        done = subprocess.run(
+            ["make", "-s", "chapter", *given, f"PARAMS={parameters}"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+        more = f"<-p><{parameters}>" if parameters else ""
+        assert (done.stdout, done.stderr) == (f"<run><a/b>{more}", "")
+
+
+def test_installed_copies_show_kept_results(tmp_path: Path) -> None:
+    """Catches a page's notebook that runs in a checkout only: its kept results left at home."""
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    for name in ("README.md", "LICENSE", "pyproject.toml"):
+        shutil.copy(ROOT / name, source)
+    for name in ("lib", "book/results"):
+        leave = shutil.ignore_patterns("*.egg-info", "__pycache__")
+        shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=leave)
+    flags = ("--quiet", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
+    command = [sys.executable, "-m", "pip", "install", *flags, "--target", target, source]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    shutil.rmtree(source)
+    names = [path.stem for path in (ROOT / "book" / "results").glob("*.json")]
+    code = "import studies.page as p\nprint(p.__file__)\n"
+    code += f"for name in {[n for n in names if n != 'replicate']}: assert p.kept(name).origin\n"
+    code += "p.kept('no-such')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(target)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == f"{target / 'studies' / 'page' / '__init__.py'}\n"
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("FileNotFoundError: no kept result 'no-such': need ")
 
 
 def test_nothing_built_is_tracked() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,15 @@ def invoke(*arguments: str) -> Result:
             ["part/alpha", "-p", "nosuch=1"],
             "nosuch is no parameter of this chapter; its parameters are: p, draws, seeds",
         ),
+        (["part/alpha", "-p", "p=0.1", "-p", "p=0.2"], "'p' is set twice: need one value for"),
+        (["part/alpha", "-p", "p=0.5 seeds=[5, 5]"], "seeds = [5, 5] is refused: need a list"),
+        (["part/alpha", "-p", "5]"], "'5]' is refused: need name=value, such as p=0.5; quote a"),
+        (["part/alpha", "-p", "draws=" + "9" * 4000], f"draws = {'9' * 30}… (4,000 characters) is"),
+        (["part/alpha", "-p", "draws=" + "9" * 5000], f"draws = '{'9' * 29}… (5,002 characters) "),
+        (["part/alpha", "-p", "draws=0x" + "f" * 9999], "draws = a number of thousands of digits"),
+        (["part/alpha", "-p", "p=" + "x y " * 9999], "p = 'x y x y"),
+        (["part/alpha", "-p", "x" * 9999 + "=1"], "x" * 60 + "… is no parameter of this chapter"),
+        (["y" * 9999], "no chapter " + "y" * 60 + "…"),
         (["part/alpha", "-p", "p"], "'p' is refused: need name=value, such as p=0.5"),
         (
             ["part/gamma"],
@@ -56,6 +67,31 @@ def test_run_refuses_and_writes_nothing(bare: Project, arguments: list[str], sai
     assert result.stdout == ""
     assert result.stderr.startswith(f"studies: {said}")
     assert result.stderr.count("\n") == 1
+    assert len(result.stderr) < 500
+    assert toy.tree(bare.root) == before
+    assert not bare.build.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--out", ""], "need a folder, got ''"),
+        (["--out", "_toc.yml"], "is a file"),
+        (["--out", "_toc.yml/x"], "_toc.yml/x/alpha.ipynb cannot be written: Not a directory"),
+        (["--out", "x" * 300], "/alpha.ipynb cannot be written: File name too long"),
+        (["--out", "/proc/x"], "/proc/x/alpha.ipynb cannot be written: No such file or directory"),
+        (["--out", "taken"], "/alpha.claims.json cannot be written: a folder is in the way"),
+        (["--keep-results"], "book/results/kept.json cannot be written: Not a directory"),
+    ],
+)
+def test_places_are_tried_before_the_run(bare: Project, arguments: list[str], said: str) -> None:
+    """Catches an hour of work that cannot be written down; files all over the current folder."""
+    (bare.root / "taken" / "alpha.claims.json").mkdir(parents=True)
+    (bare.book / "results").write_text("in the way")
+    before = toy.tree(bare.root)
+    result = invoke("run", "part/alpha", *arguments)
+    assert result.exit_code in (1, 2)
+    assert said in result.stderr.splitlines()[-1]
     assert toy.tree(bare.root) == before
     assert not bare.build.exists()
 
@@ -68,8 +104,9 @@ def test_run_says_where_things_are(
     before = toy.tree(written.build)
     out = tmp_path / "out"
     monkeypatch.chdir(written.book / "part")
-    seeds = "seeds=[3,4]"
-    result = invoke("run", "part/alpha", "-p", "p=1e-1", "-p", seeds, "--out", str(out))
+    seeds = "seeds=[3, 4]"
+    given = ["-p", f"p=1e-1 {seeds}", "-p", "draws = 4"]
+    result = invoke("run", "part/alpha", *given, "--out", str(out))
     assert result.exit_code == 0, result.output
     assert "part/alpha: executed in" in result.stdout
     assert "    holds  thm-toy.decay  Δ falls, a < b & c" in result.stdout
@@ -281,6 +318,45 @@ def test_disk_and_keyboard(
     result = invoke("book")
     assert (result.exit_code, result.stderr) == (code, said)
     assert bare.root.is_dir()
+
+
+@pytest.mark.kernel
+def test_any_locale(bare: Project) -> None:
+    """Catches a good run that ends with a traceback, or other files, where the locale is poor."""
+    toy.edit(bare.book / "intro.md", "A toy book", "A töy book – with Δ")
+    toy.edit(bare.book / "part" / "beta.md", "# The second", "# The sécond Δ")
+    poor = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment = {k: v for k, v in os.environ.items() if k not in ("LANG", "LC_CTYPE")} | poor
+    for encoding in ("latin-1", "ascii", None):
+        given = {"PYTHONIOENCODING": encoding} if encoding else {}
+        for arguments in (["book"], ["run", "part/alpha"], ["list"], ["run", "nö-such"]):
+            if arguments == ["book"] and encoding:
+                continue
+            done = subprocess.run(
+                toy.command(*arguments), cwd=bare.root, env=environment | given, capture_output=True
+            )
+            said = (done.stdout + done.stderr).decode(encoding or "utf8", errors="replace")
+            assert "Traceback" not in said
+            assert (done.returncode == 0) == (arguments != ["run", "nö-such"]), said
+    page = (bare.build / "html" / "book" / "intro.html").read_text(encoding="utf8")
+    assert "A töy book – with Δ" in page
+
+
+def test_a_reader_that_has_seen_enough(bare: Project) -> None:
+    """Catches an error about a broken pipe, for `studies list | head -1`."""
+    for place in range(60):  # more than a pipe holds
+        text = toy.chapter(title="A long title " + "x" * 2000)
+        (bare.book / f"more{place}.md").write_text(text, encoding="utf8")
+    pages = "".join(f"      - file: book/more{place}\n" for place in range(60))
+    toy.edit(bare.root / "_toc.yml", "      - file: book/part/beta\n", pages)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(toy.command("list"), cwd=bare.root, **pipes) as reader:
+        assert reader.stdout is not None
+        assert reader.stderr is not None
+        reader.stdout.readline()
+        reader.stdout.close()
+        assert reader.stderr.read() == b""
+    assert reader.returncode == 1
 
 
 def test_version() -> None:

@@ -240,10 +240,10 @@ def test_writing_is_by_name_and_leaves_the_rest() -> None:
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "Flag": st.booleans(),
-    "NonNegativeInt": st.integers(0),
+    "NonNegativeInt": st.integers(0, 10**9),
     "PositiveFloat": st.floats(0, exclude_min=True, allow_infinity=False),
     "TailIndex": st.floats(1, 2, exclude_min=True),
-    "Widths": st.lists(st.integers(1), min_size=1),
+    "Widths": st.lists(st.integers(1, 10**9), min_size=1),
     "Shares": st.lists(st.floats(0.001, 0.999), min_size=1, unique=True).map(sorted),
     "ImageData": st.sampled_from(["digits", "mnist", "cifar10"]),
 }

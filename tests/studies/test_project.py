@@ -74,6 +74,29 @@ def test_what_is_a_chapter(bare: Project, front: str, expected: bool) -> None:
     assert not bare.is_chapter("nowhere")
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("---\njupytext", "\ufeff---\njupytext"),
+        ("---\njupytext", "--- \njupytext"),
+        ("---\njupytext", "\n---\njupytext"),
+        ("name: python3}\n---\n", "name: python3}\n--- \n"),
+        ("kernelspec:", "kernelspecs:"),
+        ("p: Probability", "p: Probability\udcff"),
+    ],
+)
+def test_no_chapter_disappears(bare: Project, old: str, new: str) -> None:
+    """Catches a chapter shown without its results, or left out by name, for one odd byte."""
+    path = bare.book / "part" / "alpha.md"
+    text = path.read_text(encoding="utf8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf8", errors="surrogateescape")
+    said = "part/alpha (has code cells, but is no chapter: need `---` alone|is not UTF-8)"
+    for look in (bare.chapter_names, lambda: bare.chapter("part/beta"), bare.chapters):
+        with pytest.raises(ChapterError, match=said):
+            look()
+
+
 def test_bad_front_matter_is_named(bare: Project) -> None:
     """A traceback that does not say which page."""
     (bare.book / "page.md").write_text("---\na: [\n---\n# Page\n")

@@ -269,6 +269,42 @@ def test_equal_runs_whatever_surrounds_them(
     assert nbformat.writes(first.notebook) == nbformat.writes(again.notebook)
 
 
+def test_equal_runs_are_equal_files(project: Project, tmp_path: Path) -> None:
+    """Catches ids of tables and addresses of objects, new in every run; two tables of one id."""
+    cells = (
+        "import pandas as pd\nobject()",
+        "print(object(), 'T_abcde', hex(2**40))",
+        "from IPython.display import HTML, display\nframe = pd.DataFrame({'x': [1, 2]})\n"
+        "display(frame.style.highlight_max(), frame.style.highlight_min())\n"
+        "display(HTML('&lt;x at 0xabc&gt; T_abcde'))\nframe.style",
+    )
+    (project.book / "equal.md").write_text(toy.chapter(*cells, parameters=PARAMETERS))
+    entry = "  - file: book/equal\n"
+    (project.root / "_toc.yml").write_text((project.root / "_toc.yml").read_text() + entry)
+    jobs = [job(project, "equal", tmp_path / f"{i}.ipynb") for i in range(2)]
+    texts = []
+    for run in run_jobs(project, jobs, workers=2):
+        assert isinstance(run, Run), describe_failure(run)
+        plain = json.loads(run.path.read_text(encoding="utf8"))
+        for key in ("date", "seconds", "checksum"):
+            assert plain["metadata"]["studies"].pop(key)
+        texts.append(json.dumps(plain))
+    assert texts[0] == texts[1]
+    outputs = [o for cell in json.loads(texts[0])["cells"] for o in cell.get("outputs", [])]
+    assert outputs[0]["data"]["text/plain"] == ["<object at 0x…>"]
+    assert outputs[1]["text"] == ["<object object at 0x…> T_abcde 0x10000000000\n"]
+    ids = [f"T_{place:05d}" for place in range(3)]
+    for name, output in zip(ids, [*outputs[2:4], outputs[5]], strict=True):
+        html = "".join(output["data"]["text/html"])
+        assert f'<table id="{name}"' in html
+        assert f'id="{name}_row0_col0"' in html
+        assert not [other for other in ids if other != name and other in html]
+    (free,) = outputs[4]["data"]["text/html"]
+    assert free == "&lt;x at 0x…&gt; T_abcde"
+    for name in ids[:2]:  # with its style
+        assert any(f"#{name}_row" in "".join(o["data"]["text/html"]) for o in outputs[2:4])
+
+
 def test_progress_names_every_cell(
     endings: dict[str, Run | Failure], progress: list[tuple[str, int, int]]
 ) -> None:

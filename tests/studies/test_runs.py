@@ -58,7 +58,7 @@ def test_a_flipped_bit_is_seen(written: Project, place: str) -> None:
 
 
 def test_the_commit_is_noted(bare: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A build outside git that fails, or a changed tree that passes for a commit."""
+    """A build outside git that fails; a changed tree, or another repository's commit, for ours."""
 
     def git(*arguments: str) -> str:
         identity = ["-c", "user.name=toy", "-c", "user.email=toy@example.org"]
@@ -78,6 +78,14 @@ def test_the_commit_is_noted(bare: Project, monkeypatch: pytest.MonkeyPatch) -> 
     assert commit(bare) == git("rev-parse", "--short=10", "HEAD")
     toy.edit(bare.root / "requirements.lock", "2", "3")
     assert commit(bare) == git("rev-parse", "--short=10", "HEAD") + "-dirty"
+    (bare.root / "inner").mkdir()
+    inner = Project(toy.write_toy(bare.root / "inner"))
+    assert commit(inner) == ""
+    monkeypatch.setenv("GIT_DIR", str(bare.root / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(inner.root))
+    assert commit(inner) == ""
+    (outside := bare.root.parent / "outside").mkdir()
+    assert commit(Project(toy.write_toy(outside))) == ""
     monkeypatch.setattr(runs.subprocess, "run", _no_git)
     assert commit(bare) == ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -27,6 +28,28 @@ def write_atomically(path: Path, text: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def must_be_writable(*paths: Path) -> None:
+    """Refuse files that could not be written, before the work; nothing is left behind."""
+    for path in paths:
+        there = path
+        try:
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, "a folder is in the way")
+            there = next(folder for folder in path.parents if os.path.lexists(folder))
+            with tempfile.TemporaryFile(dir=there):
+                pass
+        except OSError as error:
+            raise BuildError(f"{path} cannot be written: {error.strerror} ({there})") from None
+
+
+def copy_folder(old: Path, new: Path) -> None:
+    """Copy a folder; of the files that cannot be copied, name one."""
+    try:
+        shutil.copytree(old, new)
+    except shutil.Error as error:  # a list of all
+        raise OSError(*error.args[0][0][2:]) from None
 
 
 def replace_folder(new: Path, old: Path) -> None:

@@ -26,7 +26,7 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from studies.errors import ChapterError, ParameterError, did_you_mean
+from studies.errors import ChapterError, ParameterError, did_you_mean, short
 from studies.page import need, types
 
 # What a condition may call and be made of: no more than values between values.
@@ -63,7 +63,7 @@ class Parameter:
             return adapter.validate_python(value, strict=True)
         except ValidationError:
             raise ParameterError(
-                f"{self.name} = {value!r} is refused: need {self.wanted} ({self.comment})"
+                f"{self.name} = {short(value)} is refused: need {self.wanted} ({self.comment})"
             ) from None
 
 
@@ -82,11 +82,13 @@ class Condition:
             # The names are globals, so that comprehensions see them.
             need(eval(self.holds, {"__builtins__": {}, **FUNCTIONS, **given}), self.rule)
         except ValueError:
-            what = ", ".join(f"{name} = {value!r}" for name, value in given.items())
+            what = ", ".join(f"{name} = {short(value)}" for name, value in given.items())
             are = "are" if len(given) > 1 else "is"
             raise ParameterError(f"{what} {are} refused: {self}") from None
         except (TypeError, ArithmeticError, LookupError) as error:
-            raise ChapterError(f"{self.holds} cannot be judged for {given}: {error}") from None
+            raise ChapterError(
+                f"{self.holds} cannot be judged for {short(given)}: {error}"
+            ) from None
 
     def __str__(self) -> str:
         return f"need {self.rule} ({self.holds})"
@@ -200,8 +202,25 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     """
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
-        raise ParameterError(f"{text!r} is refused: need name=value, such as p=0.5")
+        raise ParameterError(
+            f"{short(text)} is refused: need name=value, such as p=0.5{_torn(text)}"
+        )
     return name.strip(), _literal(value.strip())
+
+
+def _torn(text: str) -> str:
+    """A hint where a shell has split a value at its blanks."""
+    return "; quote a value with blanks, -p 'widths=[64, 128]'" if set(text) & set("[],") else ""
+
+
+def parse_assignments(texts: Iterable[str]) -> dict[str, Any]:
+    """Each ``name=value``; a name that comes twice is refused, as one would be lost."""
+    found: dict[str, Any] = {}
+    for name, value in map(parse_assignment, texts):
+        if name in found:
+            raise ParameterError(f"{short(name)} is set twice: need one value for each parameter")
+        found[name] = value
+    return found
 
 
 def _literal(value: str) -> Any:

@@ -174,15 +174,29 @@ class Project:
         return [page.removeprefix("book/") for page in pages]
 
     def is_chapter(self, page: str) -> bool:
-        """Whether a page is executed: its front matter names a kernel."""
+        """Whether a page is executed: its front matter names a kernel.
+
+        A page with code cells that is not (no front matter is found behind a byte-order mark, say)
+        is a ChapterError: it would be shown as it is, with no result.
+        """
         path = self.book / f"{page}.md"
         if not path.is_file():
             return False
-        front = re.match(r"---\n(.*?)\n---\n", path.read_text(encoding="utf8"), flags=re.DOTALL)
         try:
-            return bool(front and "kernelspec" in (yaml.safe_load(front.group(1)) or {}))
+            text = path.read_text(encoding="utf8")
+        except UnicodeDecodeError as error:
+            raise ChapterError(f"{page} is not UTF-8: {error}") from None
+        front = re.match(r"---\n(.*?)\n---\n", text, flags=re.DOTALL)
+        try:
+            found = bool(front and "kernelspec" in (yaml.safe_load(front.group(1)) or {}))
         except yaml.YAMLError as error:
             raise ChapterError(f"{page}: front matter is no YAML: {one_line(error)}") from None
+        if not found and re.search(r"^\s*[`~:]{3,}\s*\{code-cell\}", text, re.MULTILINE):
+            raise ChapterError(
+                f"{page} has code cells, but is no chapter: need `---` alone on its first line, "
+                "without a byte-order mark, and a kernelspec above the next `---`"
+            )
+        return found
 
     def chapter_names(self) -> list[str]:
         """Names of the chapters in the order of `_toc.yml`."""

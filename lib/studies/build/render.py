@@ -20,7 +20,7 @@ import nbformat
 import studies
 from studies.build.checks.notebooks import check_notebooks
 from studies.build.checks.pages import check_pages
-from studies.build.files import replace_folder, scratch_folder, write_atomically
+from studies.build.files import copy_folder, replace_folder, scratch_folder, write_atomically
 from studies.build.ledger import LEDGER_MARK, STATUS_MARK, ledger, ledger_page, status_page
 from studies.build.paper import read_paper, with_box
 from studies.build.project import Project
@@ -28,6 +28,14 @@ from studies.build.runs import Run, commit
 from studies.errors import BuildError, refuse
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_FULL = re.compile("No space left on device|Disk quota exceeded|File too large")
+# jupyter-book, which ends when its standard input does: with the process that started it.
+_JUPYTER_BOOK = """\
+import os, threading
+threading.Thread(target=lambda: (os.read(0, 1), os._exit(130)), daemon=True).start()
+from jupyter_book.cli.main import main
+main(prog_name="jupyter-book")
+"""
 
 
 def render(
@@ -102,7 +110,7 @@ def _stage(
     """Lay out what the builder reads; return where MathJax lies."""
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(project.root / name, stage)
-    shutil.copytree(project.book, stage / "book")
+    copy_folder(project.book, stage / "book")
     papers = {name: read_paper(project.book, name) for name in runs}
     for name, run in runs.items():
         page = stage / "book" / name
@@ -117,7 +125,7 @@ def _stage(
     for part in ("tex-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions"):
         source, target = mathjax_folder() / part, mathjax / part
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
+        copy_folder(source, target) if source.is_dir() else shutil.copy(source, target)
     return mathjax_folder()
 
 
@@ -150,14 +158,25 @@ def _fill(page: Path, mark: str, text: str) -> None:
 
 def _run_builder(stage: Path) -> Path:
     """Run jupyter-book with warnings fatal; return the folder of the pages."""
-    command = ["jupyter-book", "build", str(stage), "-W", "--keep-going", "-n", "-q"]
-    program = Path(sys.executable).with_name(command[0])
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(
-        [str(program), *command[1:]], capture_output=True, text=True, env=environment
-    )
+    command = [sys.executable, "-P", "-c", _JUPYTER_BOOK, "build", str(stage)]
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "PYTHONUTF8": "1"}
+    environment.pop("PYTHONIOENCODING", None)
+    theirs, ours = os.pipe()  # ours closes with this process, however it ends
+    try:
+        done = subprocess.run(
+            [*command, "-W", "--keep-going", "-n", "-q"],
+            stdin=theirs,
+            capture_output=True,
+            encoding="utf8",
+            env=environment,
+        )
+    finally:
+        os.close(theirs)
+        os.close(ours)
     html = stage / "_build" / "html"
     complaints = _ANSI.sub("", done.stderr)
+    if full := _FULL.search(complaints):
+        raise BuildError(f"{full[0]}: the book cannot be rendered in {stage.parent}")
     warnings = [line for line in complaints.splitlines() if "WARNING:" in line or "ERROR:" in line]
     if done.returncode != 0 or warnings:
         said = "\n".join(warnings) or (complaints + done.stdout).strip()[-3000:]

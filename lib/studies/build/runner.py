@@ -123,9 +123,8 @@ def _run_in(
 ) -> Run | Failure:
     source, target = scratch / "source.ipynb", scratch / "executed.ipynb"
     nbformat.write(prepared_notebook(job.chapter, job.values), source)
-    (scratch / "job.json").write_text(
-        json.dumps({"source": str(source), "target": str(target), "cwd": str(scratch / "work")})
-    )
+    what = {"source": str(source), "target": str(target), "cwd": str(scratch / "work")}
+    (scratch / "job.json").write_text(json.dumps(what), encoding="utf8")
     last = _follow_worker(project, job, scratch, stop, watcher)
     if last.pop("event", None) == "done":
         note = {**last, "parameters": dict(job.values), "profile": job.profile}
@@ -154,13 +153,13 @@ def _follow_worker(
     """Start the worker, pass its progress on; return its last word, or what is known without."""
     last: dict[str, Any] = {}
     with (
-        (scratch / "stderr").open("w+") as stderr,
+        (scratch / "stderr").open("w+", encoding="utf8", errors="replace") as stderr,
         subprocess.Popen(
             [sys.executable, "-m", "studies.build.worker", str(scratch / "job.json")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            text=True,
+            encoding="utf8",
             cwd=scratch,
             env=surround(project.lib, project.build, scratch),
             start_new_session=True,  # the terminal's Ctrl-C goes to the builder alone

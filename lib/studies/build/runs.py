@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import os
 import platform
 import re
 import subprocess
@@ -163,10 +164,27 @@ def _checksum(text: str) -> str:
 
 
 def commit(project: Project) -> str:
-    """The checked-out commit, with a mark if the tree differs from it; empty outside git."""
+    """The checked-out commit, with a mark if the tree differs from it; empty outside git.
+
+    It is this project's own: of a copy that lies inside another repository there is none.
+    """
+    # A hook of git's, say, names its repository in the environment.
+    plain = {k: v for k, v in os.environ.items() if k[:4] != "GIT_" or k[:10] == "GIT_CONFIG"}
+
+    def git(*command: str) -> str:
+        done = subprocess.run(
+            ["git", *command],
+            cwd=project.root,
+            env=plain,
+            capture_output=True,
+            encoding="utf8",
+            check=True,
+        )
+        return done.stdout.strip()
+
     try:
-        command = ["git", "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"]
-        done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
+        if git("rev-parse", "--show-prefix"):  # where this folder lies in its repository
+            return ""
+        return git("describe", "--always", "--dirty", "--abbrev=10", "--exclude=*")
+    except (OSError, ValueError, subprocess.CalledProcessError):
         return ""
-    return done.stdout.strip()

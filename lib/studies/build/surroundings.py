@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import tempfile
 import threading
 from importlib import metadata
 from pathlib import Path
+
+import psutil
 
 from studies.errors import BuildError
 
@@ -31,6 +34,9 @@ _FIXED = {
     "TZ": "UTC",
 }
 _MAKING = threading.Lock()
+_GPU = Path("/dev/nvidiactl")
+# Where a container's own limit stands, if it has one.
+_CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 def surround(lib: Path, build: Path, scratch: Path) -> dict[str, str]:
@@ -65,6 +71,29 @@ def _fixed() -> dict[str, str]:
     return {**{name: os.environ[name] for name in passes}, **_FIXED}
 
 
+def memory() -> int:
+    """The bytes of memory that this machine has, or that its container may use."""
+    least: int = psutil.virtual_memory().total
+    for name in _CGROUPS:
+        with contextlib.suppress(OSError, ValueError):  # no container; "max"
+            least = min(least, int(Path(name).read_text(encoding="utf8")))
+    return least
+
+
+def limit_memory() -> None:
+    """Let this process and its children ask for no more memory than the machine has.
+
+    Asking for more is then an error in the line that asks. Otherwise the machine grants it, swaps
+    until nothing else runs, and kills whom it likes. Beside a GPU's driver, whose own mappings of
+    the memory might count, there is no limit.
+    """
+    if _GPU.exists():
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    most = memory() if hard == resource.RLIM_INFINITY else min(memory(), hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+
+
 def _fonts(build: Path) -> Path:
     """The folder with matplotlib's list of fonts, made when a build first needs it."""
     folder = build / f"matplotlib-{metadata.version('matplotlib')}"
@@ -78,7 +107,8 @@ def _fonts(build: Path) -> Path:
             cwd=made,
             env={**_fixed(), "HOME": made, "MPLCONFIGDIR": str(new)},
             capture_output=True,
-            text=True,
+            encoding="utf8",
+            errors="replace",
         )
         if done.returncode != 0 or not list(new.glob("fontlist-*.json")):
             raise BuildError(f"matplotlib cannot list the fonts: {done.stderr.strip()}")

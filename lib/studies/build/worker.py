@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import sys
 import threading
 import time
@@ -23,6 +24,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from studies.build.checks.notebooks import check_notebook, outputs_of
+from studies.build.surroundings import limit_memory, memory
 from studies.page.claims import MIME as CLAIMS
 from studies.page.results import MIME as RESULT
 
@@ -32,6 +34,10 @@ STARTS = 3
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # "Cell In[3], line 2" stands above every frame, and above a syntax error.
 _FRAME = re.compile(r"Cell In\[\d+\], line (\d+)")
+# What pandas and Python make up anew in every run.
+_TABLE = re.compile(r'<table id="(T_[0-9a-f]{5})"')
+_ID = re.compile(r"T_[0-9a-f]{5}(?![0-9a-f])")
+_ADDRESS = re.compile(r"\bat 0x[0-9a-f]+\b")
 
 
 class ChapterBrokenError(Exception):
@@ -113,6 +119,20 @@ def _strip(notebook: nbformat.NotebookNode) -> None:
         part.metadata.pop("execution", None)
         if "outputs" in part:
             part.outputs = [o for o in part.outputs if RESULT not in o.get("data", {})]
+    _rename(notebook)
+
+
+def _rename(notebook: nbformat.NotebookNode) -> None:
+    """Give tables (`Styler`) ids by their order; leave out where in the memory an object lay."""
+    ids: dict[str, str] = {}
+    for _, output in outputs_of(notebook):
+        data = output.get("data", {})
+        for name in _TABLE.findall(data.get("text/html", "")):
+            ids.setdefault(name, f"T_{len(ids):05d}")
+        for texts, key in [(data, key) for key in data if key[:5] == "text/"] + [(output, "text")]:
+            if key in texts:
+                plain = _ADDRESS.sub("at 0x…", texts[key])
+                texts[key] = _ID.sub(lambda name: ids.get(name[0], name[0]), plain)
 
 
 def describe_failure(error: BaseException) -> dict[str, Any]:
@@ -126,14 +146,28 @@ def describe_failure(error: BaseException) -> dict[str, Any]:
         return {
             "cell": error.cell_index,
             "line": int(frame.group(1)) if frame else None,
-            "error": f"{error.ename}: {error.evalue}",
+            "error": f"{_of_memory(error)}{error.ename}: {error.evalue}",
             "traceback": traceback[-12:],
         }
     if isinstance(error, DeadKernelError):
-        return {"error": "the kernel died: out of memory, a crash, or os._exit"}
+        # Of the children that have ended, the kernel is the largest; in kB, on a Mac in bytes.
+        unit = 1 if sys.platform == "darwin" else 1024
+        held = unit * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        why = _short_of_memory() if held > memory() / 2 else "out of memory, a crash, or os._exit"
+        return {"error": f"the kernel died: {why}, when it held {held / 2**30:.1f} GiB"}
     if isinstance(error, CellTimeoutError):
         return {"error": f"the cell took longer than {CELL_TIMEOUT} s"}
     return {"error": f"{type(error).__name__}: {error}"}
+
+
+def _of_memory(error: PapermillExecutionError) -> str:
+    """What to put before an error that says that there is not enough memory; nothing, of others."""
+    short = "MemoryError" in error.ename or "can't allocate memory" in error.evalue
+    return f"{_short_of_memory()}: " if short else ""
+
+
+def _short_of_memory() -> str:
+    return f"out of memory, of which this machine has {memory() / 2**30:.1f} GiB"
 
 
 def _die_with_builder() -> None:
@@ -147,6 +181,7 @@ def _die_with_builder() -> None:
 def main() -> None:
     """Run the job of the file named on the command line."""
     keep_reports_apart()
+    limit_memory()
     job = json.loads(Path(sys.argv[1]).read_text(encoding="utf8"))
     threading.Thread(target=_die_with_builder, daemon=True).start()
     try:

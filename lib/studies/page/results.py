@@ -73,7 +73,7 @@ def kept(name: str) -> Kept:
     The file is part of the page's fingerprint, which is why the name must be typed out.  A
     FileNotFoundError says how to make the result; a file that is none of ours is a ValueError.
     """
-    path = kept_path(_book(), _checked(name))
+    path = _find(_checked(name))
     if not path.is_file():
         raise FileNotFoundError(
             f"no kept result {name!r}: need {path}; the chapter that computes it makes it by "
@@ -142,9 +142,17 @@ def find_root(start: Path) -> Path | None:
     return next((f for f in folders if (f / "_toc.yml").is_file() and (f / "book").is_dir()), None)
 
 
-def _book() -> Path:
-    """The book that the chapter runs in; for a notebook elsewhere, the one beside this library."""
-    return (find_root(Path.cwd()) or Path(__file__).resolve().parents[3]) / "book"
+def _find(name: str) -> Path:
+    """A result's file in the book that the chapter runs in.
+
+    For a notebook elsewhere, or one that another book holds: the file that is installed with this
+    library, of which `studies/kept` is `book/results`.
+    """
+    installed = (Path(__file__).parents[1] / "kept").resolve() / f"{name}.json"
+    if not (root := find_root(Path.cwd())):
+        return installed
+    path = kept_path(root / "book", name)
+    return installed if installed.is_file() and not path.is_file() else path
 
 
 def _plain(value: Any, where: str) -> Any:

@@ -65,10 +65,15 @@ def _increasing(values: list[float]) -> list[float]:
 
 
 Flag = Annotated[bool, Wanted("true or false")]
-PositiveInt = Annotated[int, Field(ge=1), Wanted("a whole number {name} ≥ 1")]
-NonNegativeInt = Annotated[int, Field(ge=0), Wanted("a whole number {name} ≥ 0")]
+_MOST = 10**9  # of anything that is counted; what costs too much below it, the builder estimates
+PositiveInt = Annotated[
+    int, Field(ge=1, le=_MOST), Wanted("a whole number {name} ≥ 1, at most 10⁹")
+]
+NonNegativeInt = Annotated[
+    int, Field(ge=0, le=_MOST), Wanted("a whole number {name} ≥ 0, at most 10⁹")
+]
 # What is averaged, fitted or drawn as a curve: one alone has no spread and no slope.
-_Several = Annotated[int, Field(ge=2), Wanted("a whole number {name} ≥ 2")]
+_Several = Annotated[int, Field(ge=2, le=_MOST), Wanted("a whole number {name} ≥ 2, at most 10⁹")]
 Draws = _Several  # throws of the dice
 Samples = _Several  # inputs
 GridPoints = _Several  # points of an axis

@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from studies.build.files import write_atomically
+from studies.build.cost import check_time
+from studies.build.files import must_be_writable, write_atomically
 from studies.build.profiles import chapter_values, load_profile
 from studies.build.project import Chapter, Project
 from studies.build.runner import Failure
@@ -21,12 +22,13 @@ from studies.options import (
     engine,
     engine_options,
     find_project,
+    force_option,
     keep_option,
     out,
     out_option,
     profile_option,
 )
-from studies.page.results import to_keep
+from studies.page.results import kept_path, to_keep
 from studies.progress import describe_failure
 from studies.sweep.grid import Point, draws, grid
 from studies.sweep.scope import scope
@@ -56,6 +58,7 @@ class _Repeats(click.ParamType[range]):
 @profile_option
 @engine_options
 @out_option("table", "_build/sweeps/…")
+@force_option
 @click.option(
     "--history",
     "past",
@@ -81,8 +84,9 @@ def sweep_chapters(context: click.Context, /, **asked: Any) -> None:
     short = hashlib.sha256(f"{title} {asked['seeds']}".encode()).hexdigest()[:8]
     first = Path(points[0][0].name).name
     target = (asked["folder"] or project.build / "sweeps" / first / short).resolve()
-    for folder in (target, *(past.parent for past in [asked["past"]] if past)):
-        folder.mkdir(parents=True, exist_ok=True)  # a place that is none is found out now
+    kept = [kept_path(project.book, Path(WHERE).name)] if asked["keep_results"] else []
+    past = [asked["past"].resolve()] if asked["past"] else []
+    must_be_writable(target / "index.html", *past, *kept)
     outcomes = sweep(
         project,
         points,
@@ -119,6 +123,8 @@ def _points(project: Project, asked: dict[str, Any]) -> list[tuple[Chapter, Poin
             some = draws(chapter.parameters, base, asked["count"], own, name=chapter.name)
         else:
             some = grid(chapter.parameters, base, asked["assignments"], own)
+            for point in some if not asked["force"] else []:
+                check_time(project, chapter, asked["profile"], base, point.values)
         points += [(chapter, point) for point in some]
     return points
 

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from studies.build.parameters import Parameter, Parameters, effective, parse_assignment
-from studies.errors import ParameterError
+from studies.errors import ParameterError, short
 from studies.page import types
 
 TRIES = 1000  # draws until the conditions between parameters are met
@@ -131,7 +131,9 @@ def _axis(parameters: Parameters, name: str, value: Any) -> list[Any]:
         return [parameter.check(value)]
     axis = [parameter.check(part) for part in value]
     if not axis or len({text(part) for part in axis}) < len(axis):
-        raise ParameterError(f"{name} = {value!r} is refused: need different values, at least one")
+        raise ParameterError(
+            f"{name} = {short(value)} is refused: need different values, at least one"
+        )
     return axis
 
 

@@ -27,7 +27,7 @@ VALUES: dict[str, tuple[list[Any], list[Any]]] = {
     "ImageData": (["digits", "cifar10"], ["diabetes", "ecg5000"]),
     "NonNegativeInt": ([0], [-1, False, 0.0]),
     "PositiveFloat": ([1e-300, 1.0, 1e300], [0.0, -1.0, math.inf, math.nan, "1", True]),
-    "PositiveInt": ([1, 10**12], [0, -1, 3.0, True, "3", None, math.nan]),
+    "PositiveInt": ([1, 10**9], [10**9 + 1, 0, -1, 3.0, True, "3", None, math.nan]),
     "Probability": (
         [1e-6, 0.999999, 1 - 1e-6],
         [0, 1, 1.5, -0.1, math.nan, math.inf, "0.5", True, 1 - 2**-53, 9e-7],

@@ -84,7 +84,7 @@ def typeset(formulas: Sequence[dict[str, object]], mathjax: Path) -> list[dict[s
             return_completed_process=True,
             input=json.dumps(formulas),
             capture_output=True,
-            text=True,
+            encoding="utf8",
         )
     if done.returncode != 0:
         raise BuildError(f"MathJax could not check the formulas: {str(done.stderr).strip()}")
