@@ -1,4 +1,18 @@
-"""Numbers that say how sure they are: a value, its interval, the count of independent units."""
+"""Numbers that say how sure they are: a value, its interval, the count of independent units.
+
+How many of 100 intervals of level .99 miss, of n = 4, 5, 8 and 20 values of these laws. What an
+interval is made for stands first; skewed values make a mean's too low, not too high.
+
+========  ===================  ===================  =====================  ==================
+          normal               lognormal, σ = 1     exponential            Pareto 2.5
+========  ===================  ===================  =====================  ==================
+mean      1.0, 1.0, 1.0, 1.0   7.7, 8.9, 9.4, 7.3   4.7, 5.0, 4.8, 3.5     11, 12, 13, 11
+log=True                       1.0, 1.0, 1.0, 1.0   1.5, 1.7, 1.9, 1.7     4.7, 5.0, 4.8, 3.5
+slope     1.0, 1.0, 1.0, 1.0   0.5, 0.4, 0.5, 0.6   0.6, 0.6, 0.7, 0.8     0.4, 0.4, 0.4, 0.5
+========  ===================  ===================  =====================  ==================
+
+:func:`median` and :func:`share` miss at most once in 100, whatever the law.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +38,13 @@ class Estimate:
     """
 
     value: float  # the estimate, low <= value <= high
-    low: float  # lower end of the interval
-    high: float  # upper end of the interval
+    low: float  # lower end of the interval, or -inf
+    high: float  # upper end of the interval, or inf
     n: int  # independent units: seeds, networks, throws
     level: float  # confidence level; 1.0 where the number is exact
 
     def __post_init__(self) -> None:
-        for name in ("value", "low", "high"):
-            number = getattr(self, name)
-            need(math.isfinite(number), f"a finite {name}", number)
+        need(math.isfinite(self.value), "a finite value", self.value)
         ends = f"{self.low}, {self.value}, {self.high}"
         need(self.low <= self.value <= self.high, "low <= value <= high", ends)
         need(self.n >= 1, "n >= 1", self.n)
@@ -50,21 +62,25 @@ def mean(values: ArrayLike, *, level: float = 0.99, log: bool = False) -> Estima
     build.
 
     With ``log=True`` the values are positive, the mean is the geometric one and the interval
-    that of the logarithms: both ends are positive, and it holds its level where few skewed values
+    that of the logarithms: no end is negative, and it holds its level where few skewed values
     would pull :math:`\bar v - t s / \sqrt n` below zero.
 
-    >>> mean([2.0, 2.0]).low, round(mean([1.0, 100.0], log=True).value, 12)
-    (2.0, 10.0)
+    Values that are equal, to rounding, show no spread to measure by: that four throws fell alike
+    proves nothing of the fifth. Their interval is the whole line (what needs none is ``exact``).
+
+    >>> mean([2.0, 2.0]).high, round(mean([1.0, 100.0], log=True).value, 12)
+    (inf, 10.0)
     """
     sample = _finite("values", values, ndim=1)
     _check_level(level)
     need(sample.size >= 2, "at least 2 values for an interval", sample.size)
+    alike = bool(np.ptp(sample) <= 1e-14 * np.abs(sample).max())
     if log:
         need(bool((sample > 0).all()), "values > 0 on the log scale", sample.min())
         sample = np.log(sample)
     centre = float(sample.mean())
     error = float(sample.std(ddof=1)) / math.sqrt(sample.size)
-    half = float(stats.t.ppf((1 + level) / 2, sample.size - 1)) * error
+    half = math.inf if alike else float(stats.t.ppf((1 + level) / 2, sample.size - 1)) * error
     value, low, high = centre, centre - half, centre + half
     if log:
         with np.errstate(over="ignore"):  # an end beyond the floats is infinite
@@ -143,7 +159,8 @@ def exact(value: float, n: int) -> Estimate:
 def worst(estimates: Iterable[Estimate], *, side: Literal["low", "high"]) -> Estimate:
     """Return the estimate with the least favourable end: the least low, or the greatest high.
 
-    The worst value may have a narrow interval; what a claim must bear is the worst end.
+    The worst value may have a narrow interval; what a claim must bear is the worst end. Of K it
+    lies beyond the truth no more often than one would, short of it up to K times as often.
 
     >>> wide, narrow = Estimate(2.0, 0.0, 4.0, 5, 0.99), Estimate(1.0, 0.9, 1.1, 5, 0.99)
     >>> worst([narrow, wide], side="low").value
