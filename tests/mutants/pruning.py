@@ -22,8 +22,8 @@ MUTANTS = [
     Mutant(
         "a kept weight is not enlarged",
         DRAWS,
-        "return _kept_or_zero(weight / self.keep, self.keep)",
-        "return _kept_or_zero(weight, self.keep)",
+        "return _kept_or_zero(check_weight(weight) / self.keep, self.keep)",
+        "return _kept_or_zero(check_weight(weight), self.keep)",
         f"{TESTS}/test_draws.py::test_pruning_keeps_below_p",
     ),
     Mutant(

@@ -41,8 +41,8 @@ MUTANTS = [
         (
             "1 − p kept",
             DRAWS,
-            "_kept_or_zero(weight / self.keep, self.keep)",
-            "_kept_or_zero(weight / self.keep, 1 - self.keep)",
+            "(check_weight(weight) / self.keep, self.keep)",
+            "(check_weight(weight) / self.keep, 1 - self.keep)",
             f"{DRAWN}::test_pruning_keeps_below_p",
         ),
         (
@@ -69,8 +69,8 @@ MUTANTS = [
         (
             "a pruned weight's variance is not squared",
             DRAWS,
-            "weight.square() * ((1",
-            "weight.abs() * ((1",
+            "weight).square() * ((1",
+            "weight).abs() * ((1",
             f"{DRAWN}::test_moments_by_monte_carlo",
         ),
         (
@@ -111,8 +111,8 @@ MUTANTS = [
         (
             "a mask's survivors are enlarged",
             DRAWS,
-            "return _kept_or_zero(weight, self.keep)",
-            "return _kept_or_zero(weight / self.keep, self.keep)",
+            "return _kept_or_zero(check_weight(weight), self.keep)",
+            "return _kept_or_zero(check_weight(weight) / self.keep, self.keep)",
             LITERAL,
         ),
         # What a weight of a wide layer costs.
