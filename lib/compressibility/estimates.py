@@ -44,10 +44,9 @@ def mean(values: ArrayLike, *, level: float = 0.99, log: bool = False) -> Estima
 
     .. math:: \bar v \pm t_{n-1,(1+\text{level})/2} \; s / \sqrt{n}
 
-    with :math:`s` the standard deviation (``ddof=1``). The n >= 2 values must be *independent
-    units*: average the throws of one network first, then pass one value per network. With
-    ``log=True`` the values are positive, the mean is the geometric one and the interval that of the
-    logarithms: no end is negative where skewed values would pull :math:`\bar v - t s / \sqrt n`.
+    with :math:`s` the standard deviation (``ddof=1``), of n >= 2 *independent units*: average the
+    throws of one network first. With ``log=True`` the values are positive, the mean is the
+    geometric one and the interval that of the logarithms: no end is negative.
 
     Values that are equal, to rounding, show no spread to measure by: that four throws fell alike
     proves nothing of the fifth. Their interval is the whole line (what needs none is ``exact``).

@@ -136,8 +136,8 @@ def _check_part(name: str, x: Array, y: Array, where: str) -> None:
     need({x.dtype.kind, y.dtype.kind} <= {*"uif"}, "real numbers", f"{x.dtype} and {y.dtype}")
     need(np.isfinite(x).all() and np.isfinite(y).all(), "finite numbers", "nan or infinity")
     if len(archive.shape) > 1:
-        whole = x.max() != 1 and _whole(x, 0, 255)
-        need(whole, "whole pixels 0..255", f"{x.min()}..{x.max()}, {x.dtype}")
+        got = f"{x.min()}..{x.max()}, {x.dtype}"
+        need(x.max() != 1 and _whole(x, 0, 255), "whole pixels 0..255", got)
     if first is not None:
         last = first + archive.classes - 1
         need(_whole(y, first, last), f"whole labels {first}..{last}", np.unique(y))

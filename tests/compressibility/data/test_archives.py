@@ -1,6 +1,8 @@
 """Where raw data come from: files of the archives' format, else fetchers."""
 
 import dataclasses
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -178,3 +180,22 @@ def test_fetched_california_housing(monkeypatch):
     assert dataset.source == "scikit-learn, fetch_california_housing()"
     together = torch.cat([dataset.train_targets, dataset.test_targets]).flatten()
     assert sorted(together.tolist()) == pytest.approx(sorted(y), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", list(ARCHIVES))
+def test_the_page_names_archives_arrays_and_shapes(tmp_path, name):
+    """Catches a reader who has the data, and is not told under which names they are looked for."""
+    page = Path(__file__).parents[3] / "book" / "how-to-use.md"
+    text = page.read_text(encoding="utf8")
+    row = next(line for line in text.splitlines() if line.startswith(f"| `{name}"))
+    files, named, samples, targets = row.strip("| ").split(" | ")
+    write(tmp_path, name)
+    for path in tmp_path.iterdir():
+        assert path.name in files or path.name in [f"cifar10-train-{i}of4.npz" for i in (2, 3)]
+        with np.load(path) as whole:  # what is named suffices
+            np.savez(path, **{array: whole[array] for array in re.findall(r"`(\w+)`", named)})
+    load(name, root=tmp_path)
+    archive = ARCHIVES[name]
+    assert samples.startswith(f"(N, {', '.join(map(str, archive.shape))})")
+    if (first := archive.first_label) is not None:
+        assert targets == f"{first} to {first + archive.classes - 1}"
