@@ -1,6 +1,9 @@
 """Faults of the draws, the cuts, the scores and their fast paths."""
 
 from tests.mutants import Mutant
+from tests.mutants.wide_networks import PAGES
+
+__all__ = ["MUTANTS", "PAGES"]
 
 ROOM = "compressibility.pruning"
 DRAWS, CUTS, WIDE, ENGINE, BLOCKS, GROUPS, NETWORKS, COLLAPSE = (

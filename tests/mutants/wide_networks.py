@@ -34,6 +34,28 @@ POWERS = f"{LAYER}::test_energies_are_those_of_the_outputs"
 NETS = f"{TESTS}/models/test_network.py"
 SCORES, SURE = f"{TESTS}/test_metrics.py", f"{TESTS}/test_estimates.py"
 
+GREEDY, PRUNED, ROUNDED, NEURONS, FILTERS, WIDE_ENOUGH = (
+    f"wide-networks/{name}"
+    for name in (
+        *("greedy-compression", "pruning", "quantization", "neurons", "filters", "how-wide"),
+    )
+)
+# Whose claims are about a module's formulas; of the lists `bounds` and `pruning` too.
+PAGES = {
+    DRAWS: (GREEDY, PRUNED, ROUNDED),
+    WIDE: (GREEDY, PRUNED, NEURONS, FILTERS),
+    ENGINE: (GREEDY, PRUNED, ROUNDED),
+    BLOCKS: (GREEDY, PRUNED, ROUNDED),
+    GROUPS: (NEURONS, FILTERS),
+    MOMENTS: ("together/dice-or-mask",),
+    CUTS: (GREEDY, PRUNED, NEURONS),
+    NETWORKS: (GREEDY, WIDE_ENOUGH),
+    COLLAPSE: (NEURONS, FILTERS),
+    ERRORS: (GREEDY, PRUNED, ROUNDED, NEURONS, WIDE_ENOUGH),
+    **dict.fromkeys((FACTS, DELTA, LOSSES, WIDTHS, CONDITIONS), (WIDE_ENOUGH,)),
+    **dict.fromkeys((LAYERS, MAPS, NETWORK), (FILTERS,)),
+}
+
 MUTANTS = [
     Mutant(name, module, old, new, test)
     for name, module, old, new, test in (
@@ -113,7 +135,7 @@ MUTANTS = [
             DRAWS,
             "return _kept_or_zero(check_weight(weight), self.keep)",
             "return _kept_or_zero(check_weight(weight) / self.keep, self.keep)",
-            LITERAL,
+            f"{LAZY}::test_biased_controls_equal_literal",
         ),
         # What a weight of a wide layer costs.
         (
@@ -309,7 +331,13 @@ MUTANTS = [
             "(2 * linear",
             LITERAL,
         ),
-        ("the groups' scores are signed", GROUPS, "signed.abs().argmin", "signed.argmin", LITERAL),
+        (
+            "the groups' scores are signed",
+            GROUPS,
+            "signed.abs().argmin",
+            "signed.argmin",
+            f"{TABLE}::test_scores_below_zero_are_taken_by_their_size",
+        ),
         # Moments, cuts, networks.
         (
             "second moments for a covariance",
@@ -351,7 +379,7 @@ MUTANTS = [
             CUTS,
             "kept.flatten(1).count_nonzero(1)",
             "(kept == 0).flatten(1).count_nonzero(1)",
-            f"{WHOLE}::test_filters_are_compressed_like_the_perceptron_of_their_matrices",
+            f"{TABLE}::test_what_every_cut_obeys",
         ),
         (
             "the weights that are not drawn",
@@ -401,7 +429,7 @@ MUTANTS = [
             COLLAPSE,
             "(link & reached[-1]).any(1)",
             "link.any(1)",
-            f"{SMALLER}::test_death_of_channels_spreads_up_and_down",
+            f"{SMALLER}::test_collapse_is_the_same_function_and_as_small_as_deletion_makes_it",
         ),
         # Bounds.
         (
@@ -574,7 +602,7 @@ MUTANTS = [
             f"{LOST}::test_corollary_5",
         ),
         (
-            "kept for removed",
+            "the share that stays by what goes",
             LOSSES,
             "1 - drawn + drawn * (1 + gamma) * p",
             "1 - drawn + drawn * (1 + gamma) * (1 - p)",
@@ -739,7 +767,7 @@ MUTANTS = [
             f"{SCORES}::test_output_error_is_its_definition",
         ),
         (
-            "a one-sided quantile",
+            "a mean's interval on one side",
             ESTIMATES,
             "stats.t.ppf((1 + level) / 2,",
             "stats.t.ppf(level,",
