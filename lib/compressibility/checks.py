@@ -27,18 +27,25 @@ def need(holds: bool, rule: str, got: object) -> None:
         raise ValueError(f"need {rule}, got {got}")
 
 
+def of_kind(kind: type, **values: object) -> None:
+    """Raise ValueError, with its name, for a value of another kind."""
+    for name, value in values.items():
+        need(isinstance(value, kind), f"a {kind.__name__} as {name}", type(value).__name__)
+
+
 def finite(**tensors: Tensor) -> None:
-    """Raise ValueError, with its name, for a tensor that holds nan or infinity."""
+    """Raise ValueError, with its name, for no tensor, or one that holds nan or infinity."""
+    of_kind(Tensor, **tensors)
     for name, tensor in tensors.items():
         need(bool(torch.isfinite(tensor).all()), f"finite {name}", "nan or infinity")
 
 
 def floats(**tensors: Tensor) -> None:
     """Raise ValueError, with its name, unless a tensor is float32 or float64 and finite."""
+    finite(**tensors)
     for name, tensor in tensors.items():
         known = tensor.dtype in (torch.float32, torch.float64)
         need(known, f"{name} of dtype float32 or float64", tensor.dtype)
-    finite(**tensors)
 
 
 def not_negative(**values: float) -> None:
@@ -48,10 +55,7 @@ def not_negative(**values: float) -> None:
 
 
 def whole(**numbers: int) -> None:
-    """Raise ValueError, with its name, for anything but a whole number >= 1; True is none.
-
-    >>> whole(throws=3)
-    """
+    """Raise ValueError, with its name, for anything but a whole number >= 1; True is none."""
     for name, number in numbers.items():
         holds = isinstance(number, Integral) and not isinstance(number, bool) and number >= 1
         need(holds, f"a whole {name} >= 1", repr(number))

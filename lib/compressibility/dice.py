@@ -10,7 +10,7 @@ from numbers import Integral
 import torch
 from torch import Tensor
 
-from compressibility.checks import need
+from compressibility.checks import need, of_kind
 
 
 def dice(*name: str | int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -39,6 +39,7 @@ def uniforms(shape: Sequence[int], generator: torch.Generator) -> Tensor:
     >>> uniforms((2, 3), dice("example")).dtype
     torch.float64
     """
+    of_kind(torch.Generator, dice=generator)
     return torch.rand(
         tuple(shape), generator=generator, dtype=torch.float64, device=generator.device
     )

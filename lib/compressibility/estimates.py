@@ -1,4 +1,10 @@
-"""Numbers that say how sure they are: a value, its interval, the count of independent units."""
+"""Numbers that say how sure they are: a value, its interval, the count of independent units.
+
+Of 100 intervals of level .99 one misses where values have the law that it is made for: normal; with
+``log=True`` lognormal; of medians and shares any, or fewer. Means of skewed values fall too low: of
+4 to 20 exponential ones 3 to 5 miss, lognormal (σ = 1) 7 to 9, Pareto (index 2.5) 11 to 13; with
+``log=True`` 2, 1 and 3 to 5. Slopes are differences and miss at most once (``test_estimates.py``).
+"""
 
 from __future__ import annotations
 
@@ -17,22 +23,16 @@ from compressibility.checks import need
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with a confidence interval.
-
-    >>> mean([1.0, 2.0, 3.0], level=0.95).value
-    2.0
-    """
+    """A number with a confidence interval."""
 
     value: float  # the estimate, low <= value <= high
-    low: float  # lower end of the interval
-    high: float  # upper end of the interval
+    low: float  # lower end of the interval, or -inf
+    high: float  # upper end of the interval, or inf
     n: int  # independent units: seeds, networks, throws
     level: float  # confidence level; 1.0 where the number is exact
 
     def __post_init__(self) -> None:
-        for name in ("value", "low", "high"):
-            number = getattr(self, name)
-            need(math.isfinite(number), f"a finite {name}", number)
+        need(math.isfinite(self.value), "a finite value", self.value)
         ends = f"{self.low}, {self.value}, {self.high}"
         need(self.low <= self.value <= self.high, "low <= value <= high", ends)
         need(self.n >= 1, "n >= 1", self.n)
@@ -44,27 +44,26 @@ def mean(values: ArrayLike, *, level: float = 0.99, log: bool = False) -> Estima
 
     .. math:: \bar v \pm t_{n-1,(1+\text{level})/2} \; s / \sqrt{n}
 
-    with :math:`s` the standard deviation (``ddof=1``). The n >= 2 values must be *independent
-    units*: average the throws of one network first, then pass one value per network. The level
-    .99 is our choice: a book of some fifty claims should not show a false alarm in every other
-    build.
+    with :math:`s` the standard deviation (``ddof=1``), of n >= 2 *independent units*: average the
+    throws of one network first. With ``log=True`` the values are positive, the mean is the
+    geometric one and the interval that of the logarithms: no end is negative.
 
-    With ``log=True`` the values are positive, the mean is the geometric one and the interval
-    that of the logarithms: both ends are positive, and it holds its level where few skewed values
-    would pull :math:`\bar v - t s / \sqrt n` below zero.
+    Values that are equal, to rounding, show no spread to measure by: that four throws fell alike
+    proves nothing of the fifth. Their interval is the whole line (what needs none is ``exact``).
 
-    >>> mean([2.0, 2.0]).low, round(mean([1.0, 100.0], log=True).value, 12)
-    (2.0, 10.0)
+    >>> mean([2.0, 2.0]).high, round(mean([1.0, 100.0], log=True).value, 12)
+    (inf, 10.0)
     """
     sample = _finite("values", values, ndim=1)
     _check_level(level)
     need(sample.size >= 2, "at least 2 values for an interval", sample.size)
+    alike = bool(np.ptp(sample) <= 1e-14 * np.abs(sample).max())
     if log:
         need(bool((sample > 0).all()), "values > 0 on the log scale", sample.min())
         sample = np.log(sample)
     centre = float(sample.mean())
     error = float(sample.std(ddof=1)) / math.sqrt(sample.size)
-    half = float(stats.t.ppf((1 + level) / 2, sample.size - 1)) * error
+    half = math.inf if alike else float(stats.t.ppf((1 + level) / 2, sample.size - 1)) * error
     value, low, high = centre, centre - half, centre + half
     if log:
         with np.errstate(over="ignore"):  # an end beyond the floats is infinite
@@ -118,8 +117,6 @@ def slope(x: ArrayLike, ys: ArrayLike, *, level: float = 0.99) -> Estimate:
 def share(successes: int, n: int, *, level: float = 0.99) -> Estimate:
     """Share of successes among n independent trials, with Clopper and Pearson's interval.
 
-    It covers at least as often as its level says.
-
     >>> share(0, 10).low
     0.0
     """
@@ -143,7 +140,8 @@ def exact(value: float, n: int) -> Estimate:
 def worst(estimates: Iterable[Estimate], *, side: Literal["low", "high"]) -> Estimate:
     """Return the estimate with the least favourable end: the least low, or the greatest high.
 
-    The worst value may have a narrow interval; what a claim must bear is the worst end.
+    The worst value may have a narrow interval; what a claim must bear is the worst end. Of K it
+    lies beyond the truth no more often than one would, short of it up to K times as often.
 
     >>> wide, narrow = Estimate(2.0, 0.0, 4.0, 5, 0.99), Estimate(1.0, 0.9, 1.1, 5, 0.99)
     >>> worst([narrow, wide], side="low").value

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from compressibility.checks import finite, need
+from compressibility.checks import finite, floats, need
 
 
 def accuracy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -21,13 +21,13 @@ def accuracy(logits: Tensor, targets: Tensor) -> Tensor:
     >>> accuracy(torch.tensor([[2.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0])).item()
     0.5
     """
+    finite(logits=logits, targets=targets)
     fits = logits.ndim >= 2 and targets.shape == logits.shape[-2:-1] and len(targets) > 0
     shapes = f"{tuple(logits.shape)} and {tuple(targets.shape)}"
     need(fits, "logits (..., N, classes) and targets (N,), N >= 1", shapes)
     need(not targets.is_floating_point(), "targets of an integer dtype", targets.dtype)
     lowest, highest, classes = int(targets.min()), int(targets.max()), logits.shape[-1]
     need(lowest >= 0 and highest < classes, f"0 <= targets < {classes}", f"{lowest}..{highest}")
-    finite(logits=logits)
     return (logits.argmax(-1) == targets).double().mean(-1)
 
 
@@ -43,10 +43,10 @@ def r2(predictions: Tensor, targets: Tensor) -> Tensor:
     >>> r2(torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([[1.0], [2.0], [3.0]])).item()
     1.0
     """
+    finite(predictions=predictions, targets=targets)
     fits = predictions.ndim >= 2 and targets.shape == predictions.shape[-2:] and len(targets) >= 2
     shapes = f"{tuple(predictions.shape)} and {tuple(targets.shape)}"
     need(fits, "predictions (..., N, outputs) and targets (N, outputs), N >= 2", shapes)
-    finite(predictions=predictions, targets=targets)
     varies = not bool((targets == targets[0]).all(0).any())
     need(varies, "targets that vary", "a constant output")
     truth = targets.double()
@@ -83,6 +83,7 @@ def output_error(
     4.0
     """
     other = inputs if compressed_inputs is None else compressed_inputs
+    floats(weight=weight, compressed=compressed, inputs=inputs, compressed_inputs=other)
     shapes = f"{tuple(weight.shape)} and {tuple(compressed.shape)}"
     alike = weight.shape[-2:] == compressed.shape[-2:]
     need(alike, "weight and compressed of one layer's shape", shapes)

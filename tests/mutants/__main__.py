@@ -6,7 +6,8 @@ process, which has loaded the libraries already: the fork forgets the project's 
 the changed text in place of the module's file.  Only a failed test is a kill.
 
 ``make mutants-claims`` or ``python -m tests.mutants --claims [MODULE …]``: which claim notices it,
-by the code of the mutant's pages in place of its test (see ``_pages.py``).
+by the code of the mutant's pages in place of its test (see ``_pages.py``); at the end, for each
+part of the book and for all, how many of the mutants that have pages were noticed.
 """
 
 from __future__ import annotations
@@ -168,16 +169,24 @@ def run_claims(lists: Mapping[str, Sequence[Mutant]]) -> int:
         for name, code, said in wrong:
             print(f"{name} does not hold without mutants: exit code {code} {said}")
         return 1
+    by_part = dict[str, list[int]]()
     for name, mutants in lists.items():
         print(f"\n## {name}\n\n| mutant | unit test | claim |\n| --- | --- | --- |")
         codes = []
         for mutant, code, said in outcomes(mutants, work):
             codes.append(code)
+            by_part.setdefault(mutant.pages[0].rpartition("/")[0], []).append(code)
             words = {0: "—", _pages.FAILS: said, _pages.RAISES: f"error: {said}"}
             claim = words.get(code, f"— (exit code {code}: {said})")
             print(f"| {mutant.name} | {mutant.test.rpartition('::')[2]} | {claim} |", flush=True)
         claims, cells = codes.count(_pages.FAILS), codes.count(_pages.RAISES)
         print(f"\n{claims + cells} of {len(codes)} noticed, {cells} of them by a cell that raises")
+    print("\n## All lists\n\n| part | mutants | a claim fails | a cell raises | share |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    for part, codes in [*by_part.items(), ("all", [c for some in by_part.values() for c in some])]:
+        claims, cells = codes.count(_pages.FAILS), codes.count(_pages.RAISES)
+        share = f"{100 * (claims + cells) / len(codes):.0f} %" if codes else "—"
+        print(f"| {part} | {len(codes)} | {claims} | {cells} | {share} |")
     return 0
 
 

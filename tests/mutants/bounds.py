@@ -1,6 +1,9 @@
 """Faults of the bounds and the audits."""
 
 from tests.mutants import Mutant
+from tests.mutants.wide_networks import PAGES
+
+__all__ = ["MUTANTS", "PAGES"]
 
 ROOM = "compressibility.bounds.wide_networks"
 ERRORS, CONDITIONS = f"{ROOM}.errors", f"{ROOM}.conditions"

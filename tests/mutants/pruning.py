@@ -1,6 +1,9 @@
 """Faults of the draws, the cuts, the scores and their fast paths."""
 
 from tests.mutants import Mutant
+from tests.mutants.wide_networks import PAGES
+
+__all__ = ["MUTANTS", "PAGES"]
 
 ROOM = "compressibility.pruning"
 DRAWS, CUTS, WIDE, ENGINE, BLOCKS, GROUPS, NETWORKS, COLLAPSE = (
@@ -22,8 +25,8 @@ MUTANTS = [
     Mutant(
         "a kept weight is not enlarged",
         DRAWS,
-        "return _kept_or_zero(weight / self.keep, self.keep)",
-        "return _kept_or_zero(weight, self.keep)",
+        "return _kept_or_zero(check_weight(weight) / self.keep, self.keep)",
+        "return _kept_or_zero(check_weight(weight), self.keep)",
         f"{TESTS}/test_draws.py::test_pruning_keeps_below_p",
     ),
     Mutant(

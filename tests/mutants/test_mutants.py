@@ -104,8 +104,9 @@ def test_claims_that_notice(tmp_path: Path) -> None:
         f"| equal | {test} | — |",
         f"| raises | {test} | error: ZeroDivisionError: integer division or modulo by zero |",
         f"| lacks | {test} | — (exit code 3: NameError: name 'valeu' is not defined) |",
-    } == {*said[-6:-2]}
-    assert said[-1] == "2 of 4 noticed, 1 of them by a cell that raises"
+    } == {*said[-13:-9]}
+    assert said[-8] == "2 of 4 noticed, 1 of them by a cell that raises"
+    assert said[-2:] == [f"| {tmp_path} | 4 | 1 | 1 | 50 % |", "| all | 4 | 1 | 1 | 50 % |"]
     wrong = PAGE.replace("exactly(1)", "exactly(2)")
     (tmp_path / "toy.md").write_text(front + "# A toy page\n" + wrong, encoding="utf8")
     status, said = run(tmp_path, noticed, how=("--claims",))

@@ -55,6 +55,7 @@ def check_assumptions(
     """
     constants = Constants.of(layers)
     width = constants.layers[0].inputs * constants.layers[0].pixels
+    checks.finite(inputs=inputs)
     holds = inputs.ndim >= 2 and len(inputs) >= 1 and inputs[0].numel() == width
     checks.need(holds, f"inputs (N, {width}), N >= 1", tuple(inputs.shape))
     if isinstance(activation, str):
@@ -67,6 +68,7 @@ def check_assumptions(
     return Assumptions((*_activation_rows(activation), ball, *_constant_rows(constants)), constants)
 
 
+@torch.no_grad()
 def _activation_rows(activation: Callable[[Tensor], Tensor]) -> list[Row]:
     at_zero = float(activation(torch.zeros(1, dtype=torch.float64)))
     values = activation(_grid(_STEP))

@@ -108,6 +108,8 @@ def _part(name: str, path: Path, *arrays: str) -> Part:
     try:
         # np.load leaves a file that it opened itself open when the zip is broken.
         with path.open("rb") as file:
+            if file.peek(12)[:12] == b"version http":
+                raise ValueError("a git-lfs pointer in place of the data: run git lfs pull")
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, NpzFile):
                 raise ValueError("a single array, not an npz archive")
@@ -122,17 +124,27 @@ def _part(name: str, path: Path, *arrays: str) -> Part:
 
 
 def _check_part(name: str, x: Array, y: Array, where: str) -> None:
-    archive = ARCHIVES[name]
-    if x.shape[1:] != archive.shape or y.shape != x.shape[:1] or not len(y):
-        need = f"samples (N, {', '.join(map(str, archive.shape))}) and targets (N,), N >= 1"
-        raise DataError(f"need {need} in {where}, got {x.shape} and {y.shape}")
-    if not np.isfinite(x).all() or not np.isfinite(y).all():
-        raise DataError(f"need finite numbers in {where}, got nan or infinity")
-    if archive.first_label is not None:
-        last = archive.first_label + archive.classes - 1
-        if y.min() < archive.first_label or y.max() > last:
-            need = f"labels {archive.first_label}..{last}"
-            raise DataError(f"need {need} in {where}, got {y.min()}..{y.max()}")
+    archive, first = ARCHIVES[name], ARCHIVES[name].first_label
+
+    def need(holds: object, rule: str, got: object) -> None:
+        if not holds:
+            raise DataError(f"need {rule} in {where}, got {got}")
+
+    fits = x.shape[1:] == archive.shape and y.shape == x.shape[:1] and len(y) > 0
+    rule = f"samples (N, {', '.join(map(str, archive.shape))}) and targets (N,), N >= 1"
+    need(fits, rule, f"{x.shape} and {y.shape}")
+    need({x.dtype.kind, y.dtype.kind} <= {*"uif"}, "real numbers", f"{x.dtype} and {y.dtype}")
+    need(np.isfinite(x).all() and np.isfinite(y).all(), "finite numbers", "nan or infinity")
+    if len(archive.shape) > 1:
+        got = f"{x.min()}..{x.max()}, {x.dtype}"
+        need(x.max() != 1 and _whole(x, 0, 255), "whole pixels 0..255", got)
+    if first is not None:
+        last = first + archive.classes - 1
+        need(_whole(y, first, last), f"whole labels {first}..{last}", np.unique(y))
+
+
+def _whole(values: Array, low: int, high: int) -> bool:
+    return bool(values.min() >= low and values.max() <= high and (values % 1 == 0).all())
 
 
 def _fetched(name: str, folder: Path | None) -> Raw:

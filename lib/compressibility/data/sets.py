@@ -168,7 +168,7 @@ def _classes(name: str, train: Part, test: Part, source: str) -> Dataset:
     archive = ARCHIVES.get(name)
     first, classes = (archive.first_label or 0, archive.classes) if archive else (0, 10)
     shape = train[0].shape[1:]  # of images: (channels, height, width), or without channels
-    white = {"digits": 16.0, "mnist": 255.0, "cifar10": 255.0}.get(name, 1.0)
+    white = 1 if len(shape) == 1 else 16 if name == "digits" else 255
     image = None if len(shape) == 1 else (*(1,) * (3 - len(shape)), *shape)
     seen, unseen = (
         (_floats(x.reshape(len(x), -1)).div_(white), torch.from_numpy(y.astype(np.int64) - first))

@@ -23,7 +23,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from compressibility.checks import finite, floats, need, whole
+from compressibility.checks import finite, floats, need, of_kind, whole
 from compressibility.models.activations import check_activation
 from compressibility.models.maps import (
     convolve,
@@ -49,10 +49,10 @@ class Layer:
     size: int = 1  # r, height and width of the maps
 
     def __post_init__(self) -> None:
+        floats(kernel=self.kernel)
         shape = tuple(self.kernel.shape)
         holds = len(shape) == 4 and 0 not in shape and shape[-1] == shape[-2]
         need(holds, "kernel (d_out, d_in, q, q), none empty", shape)
-        floats(kernel=self.kernel)
         whole(size=self.size)
         need(shape[-1] <= self.size, "q <= r", f"q = {shape[-1]} and r = {self.size}")
         object.__setattr__(self, "kernel", self.kernel.detach())
@@ -60,9 +60,10 @@ class Layer:
     @classmethod
     def dense(cls, weight: Tensor | ArrayLike) -> Layer:
         """Return the layer of a matrix (n_out, n_in); numbers that are no tensor are copied."""
-        if not isinstance(weight, Tensor):
+        if not isinstance(weight, Tensor | nn.Module):
             dtype = getattr(weight, "dtype", np.float64)
             weight = torch.tensor(np.asarray(weight, dtype=dtype))
+        of_kind(Tensor, weight=weight)
         shape = tuple(weight.shape)
         need(len(shape) == 2 and 0 not in shape, "weight (n_out, n_in), none empty", shape)
         return cls(weight[:, :, None, None])
@@ -212,12 +213,12 @@ class Layer:
 
     def check_maps(self, maps: Tensor, name: str = "inputs") -> None:
         """Raise ValueError unless the layer can read ``maps`` and they are finite."""
+        finite(**{name: maps})
         shape = (self.inputs,) if self.is_dense else (self.inputs, self.size, self.size)
         fits = maps.ndim == 1 + len(shape) and len(maps) > 0 and tuple(maps.shape[1:]) == shape
         need(fits, f"{name} (N, {', '.join(map(str, shape))}), N >= 1", tuple(maps.shape))
         dtype = self.kernel.dtype
         need(maps.dtype == dtype, f"{name} of dtype {dtype}", maps.dtype)
-        finite(**{name: maps})
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,6 +231,7 @@ class Block:
 
     def __post_init__(self) -> None:
         one, two = self.first, self.second
+        of_kind(Layer, first=one, second=two)
         need(two.inputs == one.outputs, f"a second layer of {one.outputs} inputs", two.inputs)
         need(two.size == one.size, f"a second layer on maps of size {one.size}", two.size)
         dtype, other = one.kernel.dtype, two.kernel.dtype

@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from compressibility.checks import floats, need, whole
+from compressibility.checks import floats, need, of_kind, whole
 from compressibility.models.activations import Activation
 from compressibility.models.layers import Block, Layer
 from compressibility.models.maps import convolve
@@ -74,8 +74,7 @@ class Network(nn.Module):
         self._check_inputs(x)
         seen = x.expand(self.networks, -1, -1)
         if self._is_convolution(0):
-            maps = (self.widths[0], self.size, self.size)
-            seen = seen.reshape(self.networks, -1, *maps)
+            seen = seen.reshape(self.networks, -1, self.widths[0], self.size, self.size)
         for index in range(at):
             seen = self.through(index, seen)
         return seen if self._is_convolution(at) else seen.flatten(2)
@@ -123,8 +122,8 @@ class Network(nn.Module):
         self._check_layer(at)
         old = self.weights[at]
         for kind in ("shape", "dtype", "device"):
-            is_, got = getattr(old, kind), getattr(weight, kind)
-            need(got == is_, f"weight of {kind} {is_}", got)
+            got = getattr(weight, kind)
+            need(got == getattr(old, kind), f"weight of {kind} {getattr(old, kind)}", got)
         return self.like([weight if index == at else w for index, w in enumerate(self.weights)])
 
     def as_sequential(self, e: int) -> nn.Sequential:
@@ -155,6 +154,7 @@ class Network(nn.Module):
         need(0 <= e < self.networks, f"0 <= network < {self.networks}", e)
 
     def _check_inputs(self, x: Tensor) -> None:
+        of_kind(Tensor, inputs=x)
         features, count = self.widths[0] * self.size**2, self.networks
         fits = x.ndim == 2 or (x.ndim == 3 and x.shape[0] == count)
         rule = f"inputs (N, {features}) or ({count}, N, {features})"
@@ -243,6 +243,7 @@ def _check_chain(weights: Sequence[Tensor], size: int) -> None:
     """Raise ValueError unless the weights are a chain of convolutions and dense layers."""
     need(len(weights) > 0, "at least 1 layer", "none")
     whole(size=size)
+    floats(**{f"weight of layer {at}": w for at, w in enumerate(weights)})
     shapes = [tuple(w.shape) for w in weights]
     form = all(len(s) in (3, 5) and 0 not in s and s[0] == shapes[0][0] for s in shapes)
     need(form, "weights (E, d_out, d_in, q, q) or (E, n_out, n_in) with one E, none empty", shapes)
@@ -257,4 +258,3 @@ def _check_chain(weights: Sequence[Tensor], size: int) -> None:
         need(upper[2] == read, "n_in of each layer = n_out of the one before", shapes)
     kinds = {(w.dtype, w.device) for w in weights}
     need(len(kinds) == 1, "weights of one dtype and device", [w.dtype for w in weights])
-    floats(**{f"weight of layer {at}": w for at, w in enumerate(weights)})

@@ -17,7 +17,7 @@ import math
 import torch
 from torch import Tensor
 
-from compressibility.checks import need, whole
+from compressibility.checks import need, of_kind, whole
 from compressibility.dice import uniforms
 from compressibility.models.layers import Block
 from compressibility.pruning.cuts import Compressed, Cut, both_inputs, psi, random_order, thrown
@@ -26,6 +26,7 @@ from compressibility.pruning.groups import Moments, chosen_groups
 from compressibility.pruning.wide import check_weights_alone
 
 
+@torch.no_grad()
 def compress_block(
     block: Block,
     seen: Tensor,
@@ -78,6 +79,8 @@ def compress_block(
 
 def check_block(block: Block, cut: Cut) -> None:
     """Raise ValueError unless the cut is one of a block."""
+    of_kind(Block, block=block)
+    of_kind(Cut, cut=cut)
     check_weights_alone(block.first, groups=cut.groups)
     cut.check_inner()
     need(cut.order != "largest", "order 'largest' for a wide layer only", "a block")

@@ -163,6 +163,7 @@ def both_inputs(layer: Layer, seen: Tensor, dense: Tensor | None) -> tuple[Tenso
     return seen.detach(), dense.detach()
 
 
+@torch.no_grad()
 def psi(
     layer: Layer,
     weights: Tensor,

@@ -54,8 +54,7 @@ class Draw(ABC):
     def mean(self, weight: Tensor) -> Tensor:
         """Return the mean of the draw, shaped as the weight: the weight itself if unbiased."""
         if self.unbiased:
-            check_weight(weight)
-            return weight
+            return check_weight(weight)
         return sum(v * chance for v, chance in self.outcomes(weight)).to(weight.dtype)  # type: ignore[union-attr]
 
     def variance(self, weight: Tensor) -> Tensor:
@@ -91,13 +90,11 @@ class Pruning(Draw):
 
     def outcomes(self, weight: Tensor) -> Outcomes:
         """Return w/p with probability p, then 0."""
-        check_weight(weight)
-        return _kept_or_zero(weight / self.keep, self.keep)
+        return _kept_or_zero(check_weight(weight) / self.keep, self.keep)
 
     def variance(self, weight: Tensor) -> Tensor:
         """Return w² (1-p)/p."""
-        check_weight(weight)
-        return weight.square() * ((1 - self.keep) / self.keep)
+        return check_weight(weight).square() * ((1 - self.keep) / self.keep)
 
 
 @dataclass(frozen=True)
@@ -161,8 +158,7 @@ class Masking(Draw):
 
     def outcomes(self, weight: Tensor) -> Outcomes:
         """Return w with probability p, then 0."""
-        check_weight(weight)
-        return _kept_or_zero(weight, self.keep)
+        return _kept_or_zero(check_weight(weight), self.keep)
 
 
 @dataclass(frozen=True)
@@ -188,23 +184,23 @@ class NearestRounding(Draw):
         return ((nearest, torch.ones_like(steps)),)
 
 
-def check_weight(weight: Tensor) -> None:
-    """Raise ValueError unless ``weight`` is (..., n_out, n_in), float32 or float64, finite."""
+def check_weight(weight: Tensor) -> Tensor:
+    """Return the numbers (..., n_out, n_in), without gradients: float32 or float64, finite."""
+    floats(weight=weight)
     shape = tuple(weight.shape)
     need(weight.ndim >= 2 and 0 not in shape, "weight (..., n_out, n_in), none empty", shape)
-    floats(weight=weight)
+    return weight.detach()
 
 
 def _steps(weight: Tensor, levels: int) -> tuple[Tensor, Tensor]:
     """Return k|w|/M and M, in float64: the ratio is taken first, so that M falls on step k."""
-    check_weight(weight)
-    size = weight.detach().double().abs()
+    size = check_weight(weight).double().abs()
     largest = size.amax((-2, -1), keepdim=True)
     return size / torch.where(largest > 0, largest, 1.0) * levels, largest
 
 
 def _on_grid(weight: Tensor, steps: Tensor, largest: Tensor, levels: int) -> Tensor:
-    return (weight.sign() * (largest * (steps / levels))).to(weight.dtype)
+    return (weight.detach().sign() * (largest * (steps / levels))).to(weight.dtype)
 
 
 def _chance(keep: float) -> float:

@@ -71,8 +71,8 @@ def removable(values: Tensor, error: float, *, p: float = 2.0, squared: bool = F
 def _curve(values: Tensor, p: float) -> Tensor:
     """Relative errors of removing the 0, 1, …, N smallest, (..., N + 1)."""
     need(0 < p <= 20, "0 < p <= 20 (beyond, powers leave the floats)", p)
-    need(values.ndim >= 1 and values.numel() > 0, "values (..., N), not empty", values.shape)
     floats(values=values)
+    need(values.ndim >= 1 and values.numel() > 0, "values (..., N), not empty", values.shape)
     size = values.detach().double().abs()
     size = size / power_of_two(size.amax(-1, keepdim=True))  # exact; no power overflows
     # Without indices, NumPy sorts several times as fast on a CPU.

@@ -38,8 +38,8 @@ class Moments:
     @classmethod
     def of(cls, inputs: Tensor) -> Moments:
         """Return the averages over inputs (N, n), taken in float64."""
-        need(inputs.ndim == 2 and inputs.numel() > 0, "inputs (N, n), none empty", inputs.shape)
         floats(inputs=inputs)
+        need(inputs.ndim == 2 and inputs.numel() > 0, "inputs (N, n), none empty", inputs.shape)
         seen = inputs.detach().double()
         return cls(seen.mean(0), seen.mT @ seen / len(seen), len(seen))
 

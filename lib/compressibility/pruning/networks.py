@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from compressibility.checks import finite, need
+from compressibility.checks import finite, need, of_kind
 from compressibility.models.network import Network
 from compressibility.pruning.blocks import check_block, compress_block
 from compressibility.pruning.cuts import Cut, Kind, Plan
@@ -78,7 +78,9 @@ def compress(
     >>> compress(network, torch.eye(4), plan, cut, dice).layers[0].expected.item()
     0.5
     """
-    each = [dice] * network.networks if isinstance(dice, torch.Generator) else list(dice)
+    of_kind(Network, network=network)
+    each = list(dice) if isinstance(dice, Sequence) else [dice] * network.networks
+    of_kind(torch.Generator, **{f"dice {e}": one for e, one in enumerate(each)})
     rule = f"one generator, or one per network ({network.networks})"
     need(len(each) == network.networks, rule, len(each))
     _check(network, inputs, plan, cut, project=project)
@@ -130,8 +132,9 @@ def _check_ball(inputs: Tensor) -> None:
 
 def _check(network: Network, inputs: Tensor, plan: Plan, cut: Cut, *, project: bool) -> None:
     """Refuse what some layer would refuse, before the first is compressed."""
+    of_kind(Plan, plan=plan)
+    of_kind(Cut, cut=cut)
     need(plan.widths == network.widths, f"a plan of widths {network.widths}", plan.widths)
-    need(isinstance(cut, Cut), "a Cut", repr(cut))
     cut.check_inner()
     need(cut.draw.unbiased, "an unbiased draw", cut.draw)
     for e in range(network.networks):

@@ -16,7 +16,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compressibility.checks import need, whole
+from compressibility.checks import need, of_kind, whole
 from compressibility.dice import uniforms
 from compressibility.models.layers import Layer
 from compressibility.models.maps import power_of_two
@@ -87,6 +87,8 @@ def prices(layer: Layer, seen: Tensor, draw: Draw, *, groups: bool = False) -> T
 
 def check_wide(layer: Layer, cut: Cut) -> None:
     """Raise ValueError unless the cut is one of a wide layer."""
+    of_kind(Layer, layer=layer)
+    of_kind(Cut, cut=cut)
     check_weights_alone(layer, groups=cut.groups)
     need(cut.draw.unbiased, "an unbiased draw", cut.draw)
     need(cut.order != "peeking", "order 'peeking' for a block only", "a wide layer")

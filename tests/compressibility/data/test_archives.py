@@ -1,6 +1,8 @@
 """Where raw data come from: files of the archives' format, else fetchers."""
 
 import dataclasses
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,6 +77,10 @@ def other_bytes(path):
     path.write_bytes(b"not an archive")
 
 
+def pointer(path):
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -82,7 +88,16 @@ def other_bytes(path):
         ({"X_test": x[:, :100]}, r"need samples \(N, 140\) and targets \(N,\), N >= 1 in"),
         ({"y_train": y[:-1]}, "need samples"),
         ({"X_train": np.where(x > x[0, 0], x, np.nan)}, "need finite numbers in"),
-        ({"y_test": y - 1}, r"need labels 1\.\.5 in .* got 0\.\.4"),
+        ({"y_test": y - 1}, r"need whole labels 1\.\.5 in .* got \[0 1 2 3 4\]"),
+        (
+            {"y_test": y + np.float32(0.5) * (y < 5)},
+            r"need whole labels 1\.\.5 in .* got \[1\.5 2\.5",
+        ),
+        ({"y_test": y.astype(str)}, "need real numbers in .* got float64 and <U"),
+        ({"X_test": x.astype("datetime64[s]")}, "need real numbers in .* got datetime64"),
+        ({"X_train": x + 0j}, "need real numbers in .* got complex128 and uint8"),
+        ({"X_train": x > 0}, "need real numbers in .* got bool and uint8"),
+        (pointer, "a git-lfs pointer in place of the data: run git lfs pull"),
         ({"y_test": np.array(y.tolist(), dtype=object)}, "cannot read .*ValueError"),
         (shortened, "cannot read .*BadZipFile"),
         (other_bytes, "cannot read"),
@@ -99,6 +114,31 @@ def test_damaged_files_are_named(tmp_path, damage, message):
     with pytest.raises(DataError, match=message) as caught:
         load("ecg5000", root=tmp_path)
     assert "ecg5000.npz" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("bright", "got"),
+    [
+        (lambda x: x / 255, r"0\.0\.\.1\.0, float64"),
+        (lambda x: (x / 255).astype(np.float32), r"0\.0\.\.1\.0, float32"),
+        (lambda x: x > 100, "bool and"),
+        (lambda x: (x > 100).astype(np.uint8), r"0\.\.1, uint8"),
+        (lambda x: x / 127.5 - 1, r"-1\.0\.\.1\.0"),
+        (lambda x: 2 * x.astype(int), r"0\.\.5"),
+    ],
+)
+def test_pixels_of_another_scale_are_refused(tmp_path, bright, got):
+    """Catches pixels divided by 255 twice: all images black, and nothing said."""
+    train, test = write(tmp_path, "mnist")
+    train[0][0, 0, :2] = 0, 255
+    np.savez(tmp_path / "mnist.npz", **split((bright(train[0]), train[1]), test))
+    with pytest.raises(
+        DataError, match=rf"need (whole pixels 0\.\.255|real.*) in .*mnist.npz, got {got}"
+    ):
+        load("mnist", root=tmp_path)
+    # As floats they are whole, too.
+    np.savez(tmp_path / "mnist.npz", **split((train[0].astype(float), train[1]), test))
+    assert load("mnist", root=tmp_path).train_inputs.max() == 1
 
 
 @pytest.mark.parametrize("name", ["ecg5000", "mnist", "cifar10"])
@@ -140,3 +180,22 @@ def test_fetched_california_housing(monkeypatch):
     assert dataset.source == "scikit-learn, fetch_california_housing()"
     together = torch.cat([dataset.train_targets, dataset.test_targets]).flatten()
     assert sorted(together.tolist()) == pytest.approx(sorted(y), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", list(ARCHIVES))
+def test_the_page_names_archives_arrays_and_shapes(tmp_path, name):
+    """Catches a reader who has the data, and is not told under which names they are looked for."""
+    page = Path(__file__).parents[3] / "book" / "how-to-use.md"
+    text = page.read_text(encoding="utf8")
+    row = next(line for line in text.splitlines() if line.startswith(f"| `{name}"))
+    files, named, samples, targets = row.strip("| ").split(" | ")
+    write(tmp_path, name)
+    for path in tmp_path.iterdir():
+        assert path.name in files or path.name in [f"cifar10-train-{i}of4.npz" for i in (2, 3)]
+        with np.load(path) as whole:  # what is named suffices
+            np.savez(path, **{array: whole[array] for array in re.findall(r"`(\w+)`", named)})
+    load(name, root=tmp_path)
+    archive = ARCHIVES[name]
+    assert samples.startswith(f"(N, {', '.join(map(str, archive.shape))})")
+    if (first := archive.first_label) is not None:
+        assert targets == f"{first} to {first + archive.classes - 1}"

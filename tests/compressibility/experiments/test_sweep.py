@@ -133,9 +133,17 @@ def test_quantization_and_regression():
     network = mlp([10, 8, 4, 1], seeds=SEEDS).requires_grad_(False)
     cut = replace(WEIGHTS, draw=Quantization(levels=4))
     whole = r2(network(problem.test_inputs), problem.test_targets)
-    for curve in curves({8: network}.get, problem, cut, widths=[8]).values():
+    found = curves({8: network}.get, problem, cut, widths=[8])
+    for at, (kind, curve) in enumerate(found.items()):
         assert curve.dense_quality[0] == pytest.approx(whole.numpy())
         assert np.array_equal(curve.error, curve.probability_error)
+        dice = [experiment._dice(kind, 8, seed, False) for seed in SEEDS]
+        inputs = problem.train_inputs[:SAMPLES]
+        for e, stack in enumerate(compress_layer(network, kind, inputs, cut, dice, THROWS)):
+            thin = network.member(e).repeated(THROWS).with_weight(at, stack)(problem.test_inputs)
+            after = r2(thin, problem.test_targets).mean().item()
+            assert curve.quality[0, e] == pytest.approx(after)
+            assert abs(after - whole[e].item()) > 2e-5  # what is compared differs
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from compressibility.models.layers import Block, Layer
 from compressibility.pruning.blocks import compress_block
 from compressibility.pruning.cuts import Cut
 from compressibility.pruning.draws import Masking, NearestRounding, Pruning, Quantization
+from compressibility.pruning.groups import Moments
 from compressibility.pruning.wide import compress_wide, prices
 from tests.compressibility.helpers import refuses
 from tests.compressibility.pruning import literal
@@ -48,6 +49,26 @@ def test_equals_literal_draw_for_draw(kind, draw, shifted):
             assert found.taken[throw].tolist() == slow.order
             torch.testing.assert_close(found.weight[throw], slow.weight, rtol=1e-13, atol=1e-15)
             assert found.error[throw].item() == pytest.approx(loss(slow.weight), rel=1e-10)
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_scores_below_zero_are_taken_by_their_size(kind):
+    """Catches signed scores: far from the dense network a draw is expected to mend some error."""
+    below = 0
+    for seed in range(3):
+        cut = case(kind, seed, outputs=6)
+        cut = replace(cut, x=-2 * cut.other)
+        found, dice = cut.run(Pruning(0.4), 0.7, seed=seed), uniforms(cut.shape(), generator(seed))
+        steps = Cut(Pruning(0.4), 0.7).count(dice.numel())
+        slow = literal.compress(
+            cut.layer.weight, cut.loss(), cut.outcomes(Pruning(0.4)), steps=steps, uniforms=dice
+        )
+        assert found.taken[0].tolist() == slow.order
+        if cut.groups:
+            block = Block(cut.layer, cut.second, cut.phi)
+            scores, _ = Moments.of(block, cut.other, cut.x, Pruning(0.4)).greedy()
+            below += int((scores < 0).sum())
+    assert below > 0 or not cut.groups  # otherwise nothing was tested
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -136,9 +136,8 @@ class Constants:
 def _layer(layer: Layer | Tensor | npt.ArrayLike) -> Layer:
     if isinstance(layer, Layer):
         return layer
-    if isinstance(layer, Tensor):
-        return Layer.dense(layer.detach().double())
-    return Layer.dense(torch.as_tensor(np.asarray(layer, dtype=np.float64)))
+    values = layer.detach() if isinstance(layer, Tensor) else np.asarray(layer, dtype=np.float64)
+    return Layer.dense(torch.as_tensor(values, dtype=torch.float64))
 
 
 def _spread(layer: Layer) -> float:
