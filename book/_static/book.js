@@ -34,8 +34,46 @@
     });
   }
 
+  // The ledger shows the claims whose verdict and kind are ticked; what is left empty goes too.
+  function filter() {
+    const form = document.querySelector(".ledger-filter");
+    if (!form) return;
+    const rows = [...all("tr[data-verdict]")];
+    const update = () => {
+      const ticked = [...form.querySelectorAll("input:checked")].map((box) => box.value);
+      rows.forEach((row) => (row.hidden = !(ticked.includes(row.dataset.verdict) && ticked.includes(row.dataset.kind))));
+      ["tbody", "table", "section"].forEach((level) =>
+        all(`.ledger-part ${level}, ${level}.ledger-part`).forEach(
+          (box) => (box.hidden = !box.querySelector("tr[data-verdict]:not([hidden])")),
+        ),
+      );
+      const shown = rows.filter((row) => !row.hidden).length;
+      form.querySelector("output").textContent = `${shown} of ${rows.length} claims`;
+    };
+    form.hidden = false;
+    form.addEventListener("change", update);
+    update(); // a browser that comes back keeps what was ticked
+  }
+
+  // On the map, what a statement uses and who uses it.
+  function trace() {
+    all("svg.map a").forEach((node) => {
+      const map = node.closest("svg");
+      const lines = [...map.querySelectorAll("[data-from]")].filter((line) =>
+        [line.dataset.from, line.dataset.to].includes(node.dataset.label),
+      );
+      const ends = lines.flatMap((line) => [line.dataset.from, line.dataset.to]);
+      const near = [...map.querySelectorAll("a")].filter((other) => ends.includes(other.dataset.label));
+      const mark = (on) => [...lines, ...near].forEach((part) => part.classList.toggle("map-on", on));
+      ["mouseenter", "focus"].forEach((event) => node.addEventListener(event, () => mark(true)));
+      ["mouseleave", "blur"].forEach((event) => node.addEventListener(event, () => mark(false)));
+    });
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
     name();
+    filter();
+    trace();
     const ready = window.MathJax?.startup?.promise ?? Promise.resolve();
     ready.then(reach);
     new ResizeObserver(reach).observe(document.querySelector(".bd-article") ?? document.body);

@@ -21,12 +21,26 @@ import studies
 from studies.build.checks.notebooks import check_notebooks
 from studies.build.checks.pages import check_pages
 from studies.build.files import replace_folder, scratch_folder, write_atomically
-from studies.build.ledger import LEDGER_MARK, STATUS_MARK, ledger, ledger_page, status_page
+from studies.build.ledger import (
+    LEDGER_MARK,
+    STATUS_MARK,
+    ledger,
+    ledger_page,
+    read_repeat,
+    status_page,
+)
 from studies.build.paper import read_paper, with_box
 from studies.build.project import Project
 from studies.build.reference import STATEMENTS, with_modules
 from studies.build.runs import Run, commit
-from studies.build.theorems import THEOREMS_MARK, entries, functions_of, numbers_of, theorems_page
+from studies.build.theorems import (
+    THEOREMS_MARK,
+    entries,
+    functions_of,
+    numbers_of,
+    places_of,
+    theorems_page,
+)
 from studies.errors import BuildError, refuse
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -162,11 +176,12 @@ def _complete(
     titles = {name: project.chapter(name).title for name in runs}
     papers = {name: read_paper(project.book, name) for name in runs}
     claims = {name: run.claims for name, run in runs.items()}
-    found = entries(project, claims, numbers_of(html, list(runs)))
+    numbers, repeat = numbers_of(html, list(runs)), read_repeat(project.book)
+    found = entries(project, claims, numbers)
     made = {
-        LEDGER_MARK: ledger_page(runs, titles),
+        LEDGER_MARK: ledger_page(runs, titles, project.parts(), numbers, repeat),
         STATUS_MARK: status_page(profile, runs, titles, stale, papers),
-        THEOREMS_MARK: theorems_page(project, found, titles),
+        THEOREMS_MARK: theorems_page(project, found, titles, places_of(html)),
     }
     for page in project.toc_pages():
         path = html / "book" / f"{page}.html"

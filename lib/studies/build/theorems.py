@@ -37,6 +37,7 @@ _NUMBER = re.compile(
     r'<div class="proof [^"]*" id="([^"]+)">\s*<p class="admonition-title">'
     r'<span class="caption-number">([^<]*?)\s*</span>'
 )
+_DEFINED = re.compile(r'<dt class="sig[^"]*" id="([^"]+)">')
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,17 @@ def numbers_of(html: Path, names: Sequence[str]) -> dict[str, str]:
     return {label: number for page in pages for label, number in _NUMBER.findall(page)}
 
 
+def places_of(html: Path) -> dict[str, str]:
+    """Where the reference of the library has each name: its address from a page of the book."""
+    book = html / "book"
+    pages = sorted(book.glob("library/*.html"))
+    return {
+        name: f"{page.relative_to(book).as_posix()}#{name}"
+        for page in pages
+        for name in _DEFINED.findall(page.read_text(encoding="utf8"))
+    }
+
+
 def entries(
     project: Project,
     claims: Mapping[str, Sequence[Mapping[str, Any]]],
@@ -107,8 +119,16 @@ def entries(
     return found
 
 
-def theorems_page(project: Project, found: Mapping[str, Entry], titles: Mapping[str, str]) -> str:
-    """The map as HTML: for each part a drawing, and for each chapter a table."""
+def theorems_page(
+    project: Project,
+    found: Mapping[str, Entry],
+    titles: Mapping[str, str],
+    places: Mapping[str, str],
+) -> str:
+    """The map as HTML: for each part a drawing, and for each chapter a table.
+
+    ``places`` says where the reference has a name of the library.
+    """
     parts: dict[str, dict[str, list[Entry]]] = {}
     captions = project.parts()
     for entry in found.values():
@@ -121,8 +141,17 @@ def theorems_page(project: Project, found: Mapping[str, Entry], titles: Mapping[
     return template("studies.build", "theorems.html").render(
         **{"parts": parts, "drawn": drawn, "found": found, "titles": titles, "icons": ICONS},
         **{"statuses": STATUSES, "stands": STANDS, "ids": {part: _id(part) for part in parts}},
+        refer=lambda name: _refer(name, places),
         shapes={status: shape(status, 36, 20) for status in STATUSES},
     )
+
+
+def _refer(name: str, places: Mapping[str, str]) -> tuple[str, str | None]:
+    """A function's name without its package, and its address, or that of what it belongs to."""
+    above = name
+    while above and above not in places:
+        above = above.rpartition(".")[0]
+    return name.partition(".")[2], places.get(above)
 
 
 def circle(statements: Mapping[str, Statement]) -> list[str]:
