@@ -70,7 +70,28 @@
     });
   }
 
+  // On paper: light, proofs and solutions open, formulas no wider than the sheet.
+  function print() {
+    const page = document.documentElement;
+    const SHEET = 640; // px between the margins of a sheet
+    let theme, closed, wide;
+    window.addEventListener("beforeprint", () => {
+      theme = page.dataset.theme;
+      page.dataset.theme = "light";
+      closed = [...all(".bd-article details.sd-dropdown:not([open])")];
+      closed.forEach((box) => (box.open = true));
+      wide = [...all(".bd-article div.math")].filter((box) => box.scrollWidth > SHEET);
+      wide.forEach((box) => (box.style.fontSize = `${(SHEET / box.scrollWidth) * 100}%`));
+    });
+    window.addEventListener("afterprint", () => {
+      page.dataset.theme = theme;
+      closed.forEach((box) => (box.open = false));
+      wide.forEach((box) => (box.style.fontSize = ""));
+    });
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
+    print();
     name();
     filter();
     trace();

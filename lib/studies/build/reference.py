@@ -22,6 +22,8 @@ from sphinx.util.nodes import make_refnode
 
 MARK = re.compile(r"<!-- library: (?P<names>[\w., ]+) -->")
 STATEMENTS = "statements.json"  # in the folder of the sources: function → labels of statements
+_ALIAS = re.compile(r"^([A-Z][a-z]\w*)(?:: \w+)? = ", re.MULTILINE)
+_CLASS = re.compile(r"^ *class (\w+)", re.MULTILINE)
 _CODE = re.compile(r"([A-Za-z_][\w.]*)(\(.*\))?")
 
 
@@ -43,7 +45,9 @@ def with_modules(text: str, lib: Path) -> str:
         names = [name.strip() for name in found["names"].split(",")]
         modules = [module for name in names for module in modules_of(lib, name)]
         return "\n".join(
-            f"## {name.partition('.')[2] or name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n"
+            # The package itself has the page's title.
+            f"## {name.partition('.')[2] or name}\n\n" * (defines or name not in names)
+            + f"```{{eval-rst}}\n.. automodule:: {name}\n"
             + "   :members:\n" * defines
             + "```\n"
             for name, defines in modules
@@ -114,29 +118,54 @@ def _users(source: str) -> Mapping[str, Sequence[str]]:
 
 
 def _link_code(app: Sphinx, tree: nodes.document, docname: str) -> None:
-    """Code that is a name of the library links to it; in the notation its last part is enough."""
+    """Code that is a name of the library links to it; in the notation shorter names do too."""
     objects = app.env.get_domain("py").objects  # type: ignore[attr-defined]
     if not objects:
         return
+    known: dict[str, list[str]] = {}
+    for full in objects:
+        parts = full.split(".")
+        for start in range(len(parts)):
+            known.setdefault(".".join(parts[start:]), []).append(full)
+    before: tuple[Any, str] = (None, "")  # where the last link stands, and what it links to
     for literal in list(tree.findall(nodes.literal)):
-        found = _CODE.fullmatch(literal.astext())
-        if found is None or isinstance(literal.parent, nodes.reference | nodes.title):
+        found, parent = _CODE.fullmatch(literal.astext()), literal.parent
+        if found is None or isinstance(parent, nodes.reference | nodes.title):
             continue
         name = found.group(1)
-        if "." not in name and not docname.endswith("notation"):
+        if "." in name:
+            homes = known.get(name) or _owner(name, known)
+        elif not docname.endswith("notation"):
             continue
-        homes = [full for full in objects if f".{full}".endswith(f".{name}")]
-        if len(homes) == 1 and objects[homes[0]].objtype != "module":
-            place = objects[homes[0]]
-            new = make_refnode(
-                app.builder, docname, place.docname, place.node_id, literal.deepcopy(), homes[0]
-            )
-            literal.replace_self(new)
+        elif name[0].isupper():
+            homes = known.get(name, [])
+        else:  # a function beside another of its module
+            homes = [f"{before[1].rpartition('.')[0]}.{name}"] if before[0] is parent else []
+        if len(homes) == 1 and homes[0] in objects and objects[homes[0]].objtype != "module":
+            home, place = homes[0], objects[homes[0]]
+            given = (app.builder, docname, place.docname, place.node_id)
+            literal.replace_self(make_refnode(*given, literal.deepcopy(), home))
+            before = (parent, home)
+
+
+def _owner(name: str, known: Mapping[str, list[str]]) -> list[str]:
+    """The class of an attribute that has no entry of its own."""
+    owner = name.rpartition(".")[0]
+    return known.get(owner, []) if owner.rpartition(".")[2][:1].isupper() else []
+
+
+def _keep_aliases(_app: Sphinx, config: Any) -> None:
+    """Names of types stay names in signatures: ``Share``, not the five types that it stands for."""
+    lib = Path(__file__).parents[2]
+    text = "\n".join(path.read_text(encoding="utf8") for path in lib.rglob("*.py"))
+    names = set(_ALIAS.findall(text)) - set(_CLASS.findall(text)) | {"ArrayLike", "NDArray"}
+    config.autodoc_type_aliases = {name: name for name in sorted(names)}
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """What Sphinx calls."""
     app.setup_extension("sphinx.ext.autodoc")
+    app.connect("config-inited", _keep_aliases)
     app.connect("missing-reference", _resolve)
     app.connect("autodoc-process-docstring", _say_who_uses)
     app.connect("doctree-resolved", _link_code)

@@ -21,6 +21,7 @@ import studies
 from studies.build.checks.notebooks import check_notebooks
 from studies.build.checks.pages import check_pages
 from studies.build.files import replace_folder, scratch_folder, write_atomically
+from studies.build.finish import finished
 from studies.build.ledger import (
     LEDGER_MARK,
     STATUS_MARK,
@@ -185,12 +186,11 @@ def _complete(
     }
     for page in project.toc_pages():
         path = html / "book" / f"{page}.html"
-        text = path.read_text(encoding="utf8")
+        text = finished(path.read_text(encoding="utf8"))
         for mark, inside in made.items():
-            if mark in text:
-                # MathJax typesets nothing outside what the renderer knows for a formula.
-                full = f'<div class="tex2jax_process">{inside}</div>'
-                path.write_text(text.replace(mark, full), encoding="utf8")
+            # MathJax typesets nothing outside what the renderer knows for a formula.
+            text = text.replace(mark, f'<div class="tex2jax_process">{inside}</div>')
+        path.write_text(text, encoding="utf8")
 
 
 def _run_builder(stage: Path, lib: Path) -> Path:
@@ -206,5 +206,7 @@ def _run_builder(stage: Path, lib: Path) -> Path:
     warnings = [line for line in complaints.splitlines() if "WARNING:" in line or "ERROR:" in line]
     if done.returncode != 0 or warnings:
         said = "\n".join(warnings) or (complaints + done.stdout).strip()[-3000:]
-        raise BuildError("jupyter-book warns:\n" + said.replace(f"{stage}/", ""))
+        raise BuildError(
+            "jupyter-book warns:\n" + said.replace(f"{stage}/", "").replace(f"{lib.parent}/", "")
+        )
     return html

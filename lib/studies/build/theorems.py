@@ -224,6 +224,10 @@ def _aliases(tree: ast.AST, packages: set[str]) -> Iterator[tuple[str, str]]:
         match node:
             case ast.ImportFrom(module=str(module)) if module.partition(".")[0] in packages:
                 yield from ((a.asname or a.name, f"{module}.{a.name}") for a in node.names)
+            case ast.Import(names=names):
+                for name, bound in ((alias.name, alias.asname) for alias in names):
+                    if (package := name.partition(".")[0]) in packages:
+                        yield (bound, name) if bound else (package, package)
 
 
 def _dotted(node: ast.expr, aliases: Mapping[str, str]) -> str | None:
