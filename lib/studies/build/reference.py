@@ -48,7 +48,7 @@ def with_modules(text: str, lib: Path) -> str:
             # The package itself has the page's title.
             f"## {name.partition('.')[2] or name}\n\n" * (defines or name not in names)
             + f"```{{eval-rst}}\n.. automodule:: {name}\n"
-            + "   :members:\n" * defines
+            + "   :members:\n   :ignore-module-all:\n" * defines
             + "```\n"
             for name, defines in modules
         )
