@@ -18,7 +18,7 @@ def test_every_documented_module_is_there(bare: Project) -> None:
     assert list(modules_of(bare.lib, "toy.draw")) == [("toy.draw", True)]
     text = with_modules("# Toy\n\n<!-- library: toy.draw, toy.inner -->\n", bare.lib)
     assert text.count("automodule") == 2
-    assert "## draw\n\n```{eval-rst}\n.. automodule:: toy.draw\n   :members:\n   :ignore-module-all:\n```" in text
+    assert "## draw\n\n```{eval-rst}\n.. automodule:: toy.draw\n   :members:\n" in text
     assert "## inner" not in text  # its page has the title
     assert with_modules("# Nothing\n", bare.lib) == "# Nothing\n"
 
