@@ -16,8 +16,8 @@ from compressibility.bounds.wide_networks import Asked, Constants, LayerFacts, S
 from compressibility.bounds.wide_networks.conditions import EQUATIONS
 from compressibility.pruning.cuts import Cut, Plan
 from compressibility.pruning.draws import Pruning, Quantization
+from studies.build.entries import circle
 from studies.build.project import Project
-from studies.build.theorems import circle
 from tests.book.conftest import ROOT
 
 FIRST, SECOND, SEEN = LayerFacts(1, 1, 4, 3), LayerFacts(1, 1, 3, 2), Seen(1.0, 0.5)

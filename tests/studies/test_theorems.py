@@ -9,8 +9,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from studies.build.drawing import HEIGHT, ROW, WIDTH, drawing, shape
-from studies.build.project import Chapter, Project, Statement
-from studies.build.theorems import (
+from studies.build.entries import (
     STATUSES,
     Entry,
     circle,
@@ -18,8 +17,9 @@ from studies.build.theorems import (
     functions_of,
     numbers_of,
     places_of,
-    theorems_page,
 )
+from studies.build.project import Chapter, Project, Statement
+from studies.build.theorems import theorems_page
 from tests.studies import toy
 
 PAGE = (

@@ -5,10 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from studies.build.theorems import Entry
+from studies.build.entries import Entry
 
 ACROSS = 7  # nodes in a row
 SLOT, WIDTH, HEIGHT, ROW = 157, 143, 52, 92  # of a node with its gap, of a node, of a row

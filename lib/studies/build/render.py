@@ -20,6 +20,7 @@ import nbformat
 import studies
 from studies.build.checks.notebooks import check_notebooks
 from studies.build.checks.pages import check_pages
+from studies.build.entries import entries, functions_of, numbers_of, places_of
 from studies.build.files import replace_folder, scratch_folder, write_atomically
 from studies.build.finish import finished
 from studies.build.ledger import (
@@ -34,14 +35,7 @@ from studies.build.paper import read_paper, with_box
 from studies.build.project import Project
 from studies.build.reference import STATEMENTS, with_modules
 from studies.build.runs import Run, commit
-from studies.build.theorems import (
-    THEOREMS_MARK,
-    entries,
-    functions_of,
-    numbers_of,
-    places_of,
-    theorems_page,
-)
+from studies.build.theorems import THEOREMS_MARK, theorems_page
 from studies.errors import BuildError, refuse
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
