@@ -16,6 +16,11 @@
     const sidebar = document.querySelector(".bd-sidebar-primary");
     sidebar?.setAttribute("role", "complementary");
     sidebar?.setAttribute("aria-label", "Book");
+    // What unfolds a branch of the contents is an arrow without a word.
+    sidebar?.querySelectorAll("details > summary").forEach((arrow) => {
+      const branch = arrow.closest("li").querySelector("a");
+      arrow.setAttribute("aria-label", `Pages below ${branch.textContent.trim()}`);
+    });
     // A list has list items; the roles that stand there are no longer allowed.
     all(".citation-list > [role]").forEach((entry) => entry.setAttribute("role", "listitem"));
     // The corner of a table of results heads nothing.
@@ -29,7 +34,7 @@
       const room = formula.parentElement.getBoundingClientRect().width;
       formula.classList.toggle("wide", formula.getBoundingClientRect().width > room);
     });
-    all(".bd-article :is(div.math, mjx-container.wide, pre, .pst-scrollable-table-container, .output)").forEach((box) => {
+    all(".bd-article :is(div.math, mjx-container:is(.wide, [display='true']), pre, .pst-scrollable-table-container, .output)").forEach((box) => {
       if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
     });
   }
