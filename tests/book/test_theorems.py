@@ -24,6 +24,7 @@ from compressibility.bounds.wide_networks import (
 from compressibility.bounds.wide_networks.conditions import EQUATIONS
 from compressibility.pruning.cuts import Cut, Plan
 from compressibility.pruning.draws import Pruning, Quantization
+from studies.build.entries import circle
 from studies.build.project import Project
 from tests.book.conftest import ROOT
 from tests.compressibility.bounds import test_conditions, test_errors, test_losses
@@ -71,6 +72,20 @@ STATEMENTS: dict[str, tuple[list[str], Callable[[], list[float]], list[str]]] = 
     "Proposition 24": (["wide_bound"], lambda: wide(GROUPS), ["prop-24"]),
     "Proposition 25": (["block_bound", "block_terms"], lambda: block(GROUPS), ["prop-25"]),
 }
+
+# Read one by one: these proofs rest on no other statement of the book.
+FIRST_PRINCIPLES = """
+    prop-gcd lem-width prop-block prop-block-bias prop-hill prop-two-indices prop-growth
+    prop-orderings prop-sparse-gap lem-lipschitz def-kinds prop-cut-tail lem-largest
+    prop-certificate prop-rescaling prop-two-laws prop-readjust prop-density-grid prop-epsilon
+    prop-l1-minimum prop-one-shot prop-identity cor-excess prop-columns prop-25 prop-conv-matrix
+    lem-dft prop-filters prop-homogeneous-filters prop-collapse-filters prop-padded
+    lem-good-throw lem-recursion prop-block-root prop-exchange prop-layers-to-answers
+    prop-mean-restored prop-alignment prop-dice-price thm-no-dice prop-samples prop-promise
+    prop-cost-curvature prop-cost-sum slip-ht-2 slip-ht-3 slip-ht-6 slip-ht-8 slip-ht-9
+    slip-ht-10 slip-in-3 slip-in-6 slip-pl-6 slip-2 slip-6 slip-10 slip-11 prop-search
+    prop-alarms
+"""
 
 
 def names(text: str, statement: str) -> bool:
@@ -143,3 +158,20 @@ def test_every_statement_of_the_other_parts_has_claims(checkout: Path) -> None:
     stated = {label: chapter.name for chapter in chapters for label in chapter.statements}
     assert len(stated) > 20
     assert {label: name for label, name in stated.items() if label not in held} == {}
+
+
+def test_every_proof_names_what_it_uses() -> None:
+    """Catches a proof that leans on another statement and is no part of the map of theorems."""
+    stated = {k: v for c in Project(ROOT).chapters() for k, v in c.statements.items()}
+    alone = {label for label, it in stated.items() if it.proved and not it.uses}
+    known = set(FIRST_PRINCIPLES.split())
+    unnamed = sorted(alone - known)
+    assert unnamed == [], "name what these use by {prf:ref}, or list them as first principles"
+    assert sorted(known - alone) == [], "these are gone, or name what they use: not in the list"
+
+
+def test_no_proof_runs_in_a_circle() -> None:
+    """Catches two statements that are proved by one another, and a use of one that is not there."""
+    stated = {k: v for c in Project(ROOT).chapters() for k, v in c.statements.items()}
+    assert circle(stated) == []
+    assert {used for it in stated.values() for used in it.uses} <= set(stated)

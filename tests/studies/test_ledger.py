@@ -6,10 +6,19 @@ import json
 import math
 from typing import Any
 
+import pytest
 from bs4 import BeautifulSoup
 
-from studies.build.ledger import blocking_claims, count_verdicts, ledger, ledger_page, status_page
+from studies.build.ledger import (
+    blocking_claims,
+    count_verdicts,
+    ledger,
+    ledger_page,
+    read_repeat,
+    status_page,
+)
 from studies.build.project import Project
+from studies.errors import BuildError
 from studies.page import at_least, below, claim, claims
 from studies.page.regions import Region
 from studies.page.results import Kept
@@ -33,6 +42,21 @@ EXCUSED = made("thm-b", "excused", -1, math.inf, at_least(0), kind="control", no
 
 RECORDS = {"part/a": toy.run_of(HOLDS, FAILS, OPEN), "part/b": toy.run_of(EXCUSED)}
 TITLES = {"part/a": "A & B", "part/b": "B"}
+PARTS = {"part/a": "Part I", "part/b": "Part II"}
+NUMBERS = {"thm-a": "Theorem 1.1"}
+REPEAT = {
+    **{"offset": 100, "date": "2026-03-01T00:00:00+00:00", "commit": "abc", "missing": {}},
+    "chapters": {"part/a": {"thm-a.holds": ["holds", "fails"], "thm-a.open": ["undecided"] * 2}},
+}
+
+
+def page_of(*chapters: str, repeat: Any = None) -> BeautifulSoup:
+    runs = {name: RECORDS[name] for name in chapters or RECORDS}
+    return BeautifulSoup(ledger_page(runs, TITLES, PARTS, NUMBERS, repeat), "html.parser")
+
+
+def words(element: Any) -> str:
+    return " ".join(element.get_text(" ", strip=True).split())
 
 
 def test_which_claims_block() -> None:
@@ -46,7 +70,7 @@ def test_which_claims_block() -> None:
 
 def test_the_page_lists_every_claim() -> None:
     """A claim left out, a link astray, words that break the markup, an infinite end."""
-    page = BeautifulSoup(ledger_page(RECORDS, TITLES), "html.parser")
+    page = page_of()
     kinds, *chapters = page.select("table")
     assert [row.get_text("|", strip=True) for row in kinds.select("tbody tr")] == [
         "inequality|a bound that the statement implies|1|0|1",
@@ -58,7 +82,15 @@ def test_the_page_lists_every_claim() -> None:
         ("part/a.html", "A & B"),
         ("part/b.html", "B"),
     ]
-    rows = [row for table in chapters for row in table.select("tbody tr")]
+    assert [words(part) for part in page.select("h3")] == ["Part I", "Part II"]
+    heads = page.select("tr.ledger-statement")
+    assert [words(row) for row in heads] == ["Theorem 1.1 The theorem", "thm-b The theorem"]
+    assert heads[0].select("a")[0]["href"] == "part/a.html#thm-a"
+    rows = [row for table in chapters for row in table.select("tr[data-verdict]")]
+    assert [(row["data-verdict"], row["data-kind"]) for row in rows] == [
+        *(("holds", "inequality"), ("fails", "prediction")),
+        *(("undecided", "inequality"), ("undecided", "control")),
+    ]
     assert [row.select("a")[0]["href"] for row in rows] == [
         "part/a.html#claim-thm-a.holds",
         "part/a.html#claim-thm-a.fails",
@@ -67,15 +99,14 @@ def test_the_page_lists_every_claim() -> None:
     ]
     texts = [" ".join(row.get_text(" ", strip=True).split()) for row in rows]
     assert texts[0] == (
-        "✓ holds a < b The theorem thm-a.holds inequality below 0 of c & d "
-        "−2.0 [−2.0, −1.0] 95%, 5 draws"
+        "✓ holds inequality a < b thm-a.holds below 0 of c & d −2.0 [−2.0, −1.0] 95%, 5 draws"
     )
     assert "[" not in texts[1]
     assert "∞]" in texts[3]
     assert "may stay undecided: n < 8" in texts[3]
     # Verdicts in words and icons, not in colour alone.
-    said = [text.partition(" a <")[0] for text in texts]
-    assert said == ["✓ holds", "✗ fails", "? undecided", "? undecided"]
+    said = [text.split()[:2] for text in texts]
+    assert said == [["✓", "holds"], ["✗", "fails"], ["?", "undecided"], ["?", "undecided"]]
     summary = page.select_one(".ledger-summary")
     assert summary is not None
     assert summary.get_text(" ", strip=True) == "✓ 1 hold ✗ 1 fail ? 2 undecided"
@@ -83,7 +114,37 @@ def test_the_page_lists_every_claim() -> None:
 
 def test_an_empty_ledger_says_so() -> None:
     """A table of headings."""
-    assert "No claims yet" in ledger_page({"part/a": toy.run_of()}, TITLES)
+    assert "No claims yet" in ledger_page({"part/a": toy.run_of()}, TITLES, PARTS, NUMBERS)
+
+
+def test_what_chance_alone_would_do() -> None:
+    """False alarms that nobody counted; an exact claim counted among them."""
+    text = words(page_of("part/a"))  # FAILS is a point: no interval
+    assert "2 of these claims rest on an interval, 2 at 95%;" in text
+    assert "at most 0.1 of them would be expected to fail by chance" in text
+    assert "with a chance of at most 10%." in text  # 1 - 0.95²
+    assert "1 claim fails here." in text
+    assert "95% each would need 97.5%." in text
+    exact = ledger_page({"part/a": toy.run_of(FAILS)}, TITLES, PARTS, NUMBERS)
+    assert "No claim rests on an interval" in exact
+
+
+def test_other_seeds(bare: Project) -> None:
+    """A verdict that flips with the seeds, and a reader who does not learn it."""
+    assert read_repeat(bare.book) is None
+    assert "other seeds" not in words(page_of())
+    text = words(page_of(repeat=REPEAT))
+    assert "On 2026-03-01 (commit abc) all seeds were moved by 100: of 2 verdicts 1 changed" in text
+    assert "thm-a.holds ✓ holds ✗ fails" in text
+    path = bare.book / "results" / "replicate.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(REPEAT))
+    assert read_repeat(bare.book) == REPEAT
+    path.write_text(json.dumps({**REPEAT, "chapters": {"part/a": {"thm-a.holds": ["holds"]}}}))
+    with pytest.raises(
+        BuildError, match=r"^book/results/replicate.json: need offset, date, .*, got"
+    ):
+        read_repeat(bare.book)
 
 
 def test_the_data_are_strict_json(bare: Project) -> None:

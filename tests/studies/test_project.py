@@ -23,8 +23,10 @@ def test_pages_and_chapters_come_in_the_order_of_the_toc(bare: Project) -> None:
     """Pages in the order of their files; a page without a kernel that is executed."""
     assert bare.toc_pages() == [
         *("intro", "part/alpha", "part/beta"),
-        *("ledger", "status", "references"),
+        *("theorems", "library/toy", "ledger", "status", "references"),
     ]
+    assert bare.parts()["part/beta"] == "Part"
+    assert bare.parts()["ledger"] == "End"
     assert bare.chapter_names() == ["part/alpha", "part/beta"]
     assert [c.name for c in bare.chapters()] == ["part/alpha", "part/beta"]
     assert [c.title for c in bare.chapters()] == ["The first chapter", "The second chapter"]

@@ -60,13 +60,31 @@ def test_the_good_book(built: Project) -> None:
     ledger = words(page(built, "ledger").select_one("article"))
     assert "✓ 2 hold" in ledger
     title = r"Shrinking \(\ell_2\) (Theorem 1 of Someone, as printed)"
-    assert f"Δ falls, a < b & c {title} thm-toy.decay" in ledger
+    assert f"Theorem 1.1 {title} ✓ holds inequality Δ falls, a < b & c thm-toy.decay" in ledger
     data = (built.build / "ledger.json").read_text()
     assert (built.build / "html" / "ledger.json").read_text() == data
     assert list(json.loads(data)["chapters"]) == ["part/alpha", "part/beta"]
     status = words(page(built, "status").select_one("article"))
     assert "The first chapter fresh 1" in status
     assert not alpha.select(".claims script")
+    node = page(built, "theorems").select_one("svg a[data-label=thm-toy]")
+    assert node is not None
+    assert "Theorem 1.1" in words(node)  # the number that the renderer gave it
+
+
+def test_the_reference(built: Project) -> None:
+    """A function without its entry, its formula, its links there and back."""
+    entries = page(built, "library/toy")
+    entry = entries.select_one("dl:has(> dt#toy\\.draw\\.estimates)")
+    assert entry is not None
+    assert r"\(\frac{1}{2}\)" in words(entry)
+    assert "Computed with it: Theorem 1.1" in words(entry)
+    links = {str(a["href"]) for a in entries.select("article a.reference")}
+    assert {"#toy.draw.estimates", "#toy.estimate.exact", "../part/alpha.html#thm-toy"} <= links
+    assert not any("random" in link for link in links)  # another library's: a word
+    assert page(built, "theorems").select_one("a[href='library/toy.html#toy.draw.estimates']")
+    toy.edit(built.lib / "toy" / "draw.py", ":class:`random.Random`", ":class:`random.Nosuch`")
+    assert "py:class reference target not found: random.Nosuch" in refused(built)
 
 
 def test_a_stale_page_says_so(built: Project) -> None:

@@ -122,14 +122,17 @@ claims("prop-count",
 MODULES = {
     "__init__": "",
     "draw": """
+        '''Draws, as :func:`estimates` makes them.'''
         import random
         from .estimate import Estimate
 
-        def estimates(p, draws, seeds):
+        def estimates(p, draws, seeds) -> Estimate:
+            r'''Estimate :math:`\\frac{1}{2}`; see :class:`random.Random`, :func:`~.exact`.'''
             values = [p + random.Random(seed).random() for seed in seeds for _ in range(draws)]
             return Estimate(sum(values) / len(values), min(values), max(values), len(values), 0.95)
         """,
     "estimate": """
+        '''Estimates.'''
         from dataclasses import dataclass
 
         @dataclass
@@ -141,6 +144,7 @@ MODULES = {
             level: float | None = None
 
         def exact(count):
+            '''Return a count.'''
             return Estimate(count, count, count, 1)
         """,
     "picture": """
@@ -168,6 +172,8 @@ PAGES = {
     "intro": "# A toy book\n\nIt has {doc}`two <part/alpha>` chapters.\n",
     "ledger": "# Ledger\n\n<!-- ledger -->\n",
     "status": "# Status\n\n<!-- status -->\n",
+    "theorems": "# Map\n\n<!-- theorems -->\n",
+    "library/toy": "# Toy\n\nSee `draw.estimates`.\n\n<!-- library: toy -->\n",
     "references": "# References\n\n```{bibliography}\n```\n",
     "part/alpha": ALPHA,
     "part/beta": BETA,
@@ -184,6 +190,8 @@ parts:
       - file: book/part/beta
   - caption: End
     chapters:
+      - file: book/theorems
+      - file: book/library/toy
       - file: book/ledger
       - file: book/status
       - file: book/references

@@ -27,7 +27,7 @@ class Report:
     ``partial``           true if it was interrupted: layers not reached are in ``skipped``
     ``layers[]``          ``name``, ``tensor``, ``shape`` (h', n), ``weights``, ``note``;
                           ``samples``, ``new_samples``: calibration and held-out rows;
-                          ``weight``: :func:`weights.weight_facts`; and as below
+                          ``weight``: :func:`~.weight_facts`; and as below
     ``….methods{}``       of magnitude, Wanda, std + mean, readjusted, columns, ranks, dice:
                           ``kind``, ``removed`` share of the layer's numbers, within the budget on
                           validation inputs, ``removed_low``, ``removed_high``: with two standard
@@ -46,7 +46,7 @@ class Report:
                           covered weights, ``worst``: the largest held-out error of a layer; with
                           all cut ``outputs``: error, share of changed answers; ``metric``:
                           ``dense``, ``together``, ``alone{}`` by tensor; ``promise``;
-                          ``curvature`` of the loss: :func:`curvature.curvature`; ``random``:
+                          ``curvature`` of the loss: :func:`~.curvature`; ``random``:
                           error of a second run; ``failed``: why there is no more
     ``about``             versions, seed, file and its SHA-256, seconds, memory (MB), inputs
     ===================== ====================================================================

@@ -88,7 +88,7 @@ def compress_layer(
     """Compress the first layer (block) or the second (wide) of each of E networks.
 
     Scores average over ``inputs``, (N, features); one of the dice per network. E tensors of the
-    shape (throws, *weight).
+    shape ``(throws, *weight)``.
     """
     at = _POSITIONS[kind]
     seen, made = network.layer_inputs(inputs, at).detach(), []

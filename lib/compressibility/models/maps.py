@@ -55,7 +55,7 @@ def parts(maps: Tensor) -> Iterator[Tensor]:
 
 
 def symbols(kernel: Tensor, size: int) -> Tensor:
-    """Return the matrix of each frequency, as :meth:`Layer.spectrum`, in the kernel's dtype."""
+    """Return the matrix of each frequency, as :meth:`~.Layer.spectrum`, in the kernel's dtype."""
     if size == 1:
         return kernel.flatten(1).unsqueeze(0)
     values = torch.fft.rfft2(kernel, s=(size, size)).conj()

@@ -49,7 +49,7 @@ class Levy:
         return self.kind == "shared" or self.dimension == 1
 
     def jumps(self, time: float, shape: Sequence[int], generator: torch.Generator) -> Tensor:
-        r"""Draw independent increments :math:`\sigma\, \text{time}^{1/\alpha} \xi`, (*shape, p).
+        r"""Draw independent increments :math:`\sigma\, \text{time}^{1/\alpha} \xi`, ``(*shape,p)``.
 
         >>> Levy(1.5, dimension=3).jumps(0.1, (4, 5), torch.Generator()).shape
         torch.Size([4, 5, 3])

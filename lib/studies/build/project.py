@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,15 @@ from studies.page.results import find_root
 
 # Which paper's statement it is, and how it stands to it.
 _ORIGIN = re.compile(r"ours|after .+|.+, (as printed|repaired|sharper|reconstructed)")
-_STATEMENT = re.compile(
-    r"^[`:]{3,}\{prf:(theorem|proposition|lemma|corollary|definition|algorithm|observation)\}"
-    r"[ \t]*(.*)\n"
-    r"(?:[ \t]*:(?!label:).*\n)*(?:[ \t]*:label:[ \t]*(\S+))?",
+# A statement, or something folded, with its options and its text.
+_BLOCK = re.compile(
+    r"^(?P<fence>[`:]{3,})\{(?:prf:(?P<kind>theorem|proposition|lemma|corollary|definition|algorithm"
+    r"|observation)|dropdown)\}[ \t]*(?P<title>.*)\n(?P<text>(?:.*\n)*?)(?P=fence)[ \t]*$",
     re.MULTILINE,
 )
+_LABEL = re.compile(r"(?:[ \t]*:(?!label:).*\n)*[ \t]*:label:[ \t]*(\S+)")
+_PROOF = re.compile(r"Proof|Why")  # how the title of a folded proof begins
+_USED = re.compile(r"\{prf:ref\}`(?:[^`<]*<)?([^`<>]+)>?`")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Statement:
     kind: str  # theorem, proposition, …
     title: str  # with the parenthesis that says where it comes from
     origin: str | None  # (Theorem 2 of El Cheairi et al., repaired), without the parentheses
+    proved: bool = False  # a proof is folded below it
+    uses: tuple[str, ...] = ()  # labels of the statements that it or its proof refers to
 
 
 @dataclass(frozen=True)
@@ -95,11 +100,21 @@ class Chapter:
     def statements(self) -> dict[str, Statement]:
         """The chapter's theorems, definitions, … by label; the checks refuse one without."""
         text = "\n".join(c.source for c in self.notebook.cells if c.cell_type == "markdown")
-        found = {}
-        for kind, title, label in _STATEMENT.findall(text):
-            end = re.search(r"\(([^()]*)\)$", title.strip())
-            origin = end.group(1) if end and _ORIGIN.fullmatch(end.group(1)) else None
-            found[label] = Statement(kind, title.strip(), origin)
+        found: dict[str, Statement] = {}
+        label = None
+        for block in _BLOCK.finditer(f"{text}\n"):
+            kind, title, body = block["kind"], block["title"].strip(), block["text"]
+            if kind:
+                named, end = _LABEL.match(body), re.search(r"\(([^()]*)\)$", title)
+                label = named.group(1) if named else ""
+                origin = end.group(1) if end and _ORIGIN.fullmatch(end.group(1)) else None
+                found[label] = Statement(kind, title, origin)
+            elif label is None or not _PROOF.match(title):
+                continue
+            it = found[label]
+            uses = dict.fromkeys([*it.uses, *_USED.findall(body)])
+            uses.pop(label, None)
+            found[label] = replace(it, proved=it.proved or not kind, uses=tuple(uses))
         return found
 
     @cached_property
@@ -163,15 +178,23 @@ class Project:
 
     def toc_pages(self) -> list[str]:
         """Names of all pages below book/ in the order of `_toc.yml`."""
-        try:
-            toc = yaml.safe_load((self.root / "_toc.yml").read_text(encoding="utf8"))
-        except yaml.YAMLError as error:
-            raise StudiesError(f"_toc.yml is no YAML: {one_line(error)}") from None
-        pages = list(_files(toc))
+        pages = list(_files(self._toc()))
         for page in pages:
             if not page.startswith("book/"):
                 raise StudiesError(f"_toc.yml: {page} is not below book/")
         return [page.removeprefix("book/") for page in pages]
+
+    def parts(self) -> dict[str, str]:
+        """The caption of the part that each page stands in, in the order of `_toc.yml`."""
+        parts = self._toc().get("parts", [])
+        pages = ((page, part.get("caption", "")) for part in parts for page in _files(part))
+        return {page.removeprefix("book/"): caption for page, caption in pages}
+
+    def _toc(self) -> Any:
+        try:
+            return yaml.safe_load((self.root / "_toc.yml").read_text(encoding="utf8"))
+        except yaml.YAMLError as error:
+            raise StudiesError(f"_toc.yml is no YAML: {one_line(error)}") from None
 
     def is_chapter(self, page: str) -> bool:
         """Whether a page is executed: its front matter names a kernel.

@@ -20,11 +20,22 @@ import nbformat
 import studies
 from studies.build.checks.notebooks import check_notebooks
 from studies.build.checks.pages import check_pages
+from studies.build.entries import entries, functions_of, numbers_of, places_of
 from studies.build.files import copy_folder, replace_folder, scratch_folder, write_atomically
-from studies.build.ledger import LEDGER_MARK, STATUS_MARK, ledger, ledger_page, status_page
+from studies.build.finish import finished
+from studies.build.ledger import (
+    LEDGER_MARK,
+    STATUS_MARK,
+    ledger,
+    ledger_page,
+    read_repeat,
+    status_page,
+)
 from studies.build.paper import read_paper, with_box
 from studies.build.project import Project
+from studies.build.reference import STATEMENTS, with_modules
 from studies.build.runs import Run, commit
+from studies.build.theorems import THEOREMS_MARK, theorems_page
 from studies.errors import BuildError, refuse
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -61,8 +72,9 @@ def render(
     data = ledger(project, profile, runs)
     text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
     with scratch_folder(project.build / "tmp") as stage:
-        mathjax = _stage(project, stage, profile, runs, stale)
-        html = _run_builder(stage)
+        mathjax = _stage(project, stage, runs, stale)
+        html = _run_builder(stage, project.lib)
+        _complete(html, project, profile, runs, stale)
         (html / "ledger.json").write_text(text, encoding="utf8")  # a page links to it
         refuse("the rendered pages", check_pages(html, project.toc_pages(), mathjax))
         replace_folder(html, project.build / "html")
@@ -79,7 +91,7 @@ def _depends(
     claims = {name: run.claims for name, run in runs.items()}
     packages = sorted(f"{d.name} {d.version}" for d in metadata.distributions())
     given = [profile, pages, claims, {**stale}, commit(project), packages]
-    sources = [project.root / "_config.yml", project.root / "_toc.yml", project.book]
+    sources = [project.root / "_config.yml", project.root / "_toc.yml", project.book, project.lib]
     text = json.dumps(given) + _hash([*sources, Path(studies.__file__).parent])
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -103,7 +115,6 @@ def _hash(paths: Iterable[Path]) -> str:
 def _stage(
     project: Project,
     stage: Path,
-    profile: str,
     runs: Mapping[str, Run],
     stale: Mapping[str, Sequence[str]],
 ) -> Path:
@@ -117,10 +128,16 @@ def _stage(
         page.with_suffix(".md").unlink()
         notebook = _with_banner(with_box(run, papers[name]), stale.get(name, ()))
         page.with_suffix(".ipynb").write_text(nbformat.writes(notebook), encoding="utf8")
-    titles = {name: project.chapter(name).title for name in runs}
-    _fill(stage / "book" / "ledger.md", LEDGER_MARK, ledger_page(runs, titles))
-    status = status_page(profile, runs, titles, stale, papers)
-    _fill(stage / "book" / "status.md", STATUS_MARK, status)
+    for page in (stage / "book").rglob("*.md"):
+        text = page.read_text(encoding="utf8")
+        if (full := with_modules(text, project.lib)) != text:
+            page.write_text(full, encoding="utf8")
+    used = functions_of(project, [project.chapter(name) for name in runs])
+    users: dict[str, list[str]] = {}
+    for label, names in used.items():
+        for name in names:
+            users.setdefault(name, []).append(label)
+    (stage / STATEMENTS).write_text(json.dumps(users), encoding="utf8")
     mathjax = stage / "book" / "_static" / "mathjax"
     for part in ("tex-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions"):
         source, target = mathjax_folder() / part, mathjax / part
@@ -151,15 +168,38 @@ def _with_banner(notebook: nbformat.NotebookNode, reasons: Sequence[str]) -> nbf
     return shown
 
 
-def _fill(page: Path, mark: str, text: str) -> None:
-    source = page.read_text(encoding="utf8")
-    page.write_text(source.replace(mark, f"```{{raw}} html\n{text}\n```"), encoding="utf8")
+def _complete(
+    html: Path,
+    project: Project,
+    profile: str,
+    runs: Mapping[str, Run],
+    stale: Mapping[str, Sequence[str]],
+) -> None:
+    """Fill the pages that speak of the others, now that statements have their numbers."""
+    titles = {name: project.chapter(name).title for name in runs}
+    papers = {name: read_paper(project.book, name) for name in runs}
+    claims = {name: run.claims for name, run in runs.items()}
+    numbers, repeat = numbers_of(html, list(runs)), read_repeat(project.book)
+    found = entries(project, claims, numbers)
+    made = {
+        LEDGER_MARK: ledger_page(runs, titles, project.parts(), numbers, repeat),
+        STATUS_MARK: status_page(profile, runs, titles, stale, papers),
+        THEOREMS_MARK: theorems_page(project, found, titles, places_of(html)),
+    }
+    for page in project.toc_pages():
+        path = html / "book" / f"{page}.html"
+        text = finished(path.read_text(encoding="utf8"))
+        for mark, inside in made.items():
+            # MathJax typesets nothing outside what the renderer knows for a formula.
+            text = text.replace(mark, f'<div class="tex2jax_process">{inside}</div>')
+        path.write_text(text, encoding="utf8")
 
 
-def _run_builder(stage: Path) -> Path:
+def _run_builder(stage: Path, lib: Path) -> Path:
     """Run jupyter-book with warnings fatal; return the folder of the pages."""
     command = [sys.executable, "-P", "-c", _JUPYTER_BOOK, "build", str(stage)]
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "PYTHONUTF8": "1"}
+    given = {"PYTHONWARNINGS": "ignore", "PYTHONUTF8": "1", "PYTHONPATH": str(lib)}
+    environment = {**os.environ, **given}
     environment.pop("PYTHONIOENCODING", None)
     theirs, ours = os.pipe()  # ours closes with this process, however it ends
     try:
@@ -180,5 +220,7 @@ def _run_builder(stage: Path) -> Path:
     warnings = [line for line in complaints.splitlines() if "WARNING:" in line or "ERROR:" in line]
     if done.returncode != 0 or warnings:
         said = "\n".join(warnings) or (complaints + done.stdout).strip()[-3000:]
-        raise BuildError("jupyter-book warns:\n" + said.replace(f"{stage}/", ""))
+        raise BuildError(
+            "jupyter-book warns:\n" + said.replace(f"{stage}/", "").replace(f"{lib.parent}/", "")
+        )
     return html

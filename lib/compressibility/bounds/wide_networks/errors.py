@@ -39,7 +39,7 @@ def wide_bound(
     most the share :math:`\alpha` of the sum; there a share of 1 is allowed.
 
     :math:`\varepsilon = 0` bounds the mean over draws (Proposition 20), :math:`\varepsilon > 0` one
-    good realization, which :func:`smallest_draws` draws ensure; only pruning needs it.
+    good realization, which :func:`~.smallest_draws` draws ensure; only pruning needs it.
 
     >>> layer, seen = LayerFacts(norm=2, entry=1, inputs=4, outputs=3), Seen(radius=1, error=0.5)
     >>> cut = Cut(Pruning(keep=0.5), share=0.5)
