@@ -10,15 +10,6 @@ ERRORS, CONDITIONS = f"{ROOM}.errors", f"{ROOM}.conditions"
 TESTS = "tests/compressibility/bounds"
 FORMULAS = f"{TESTS}/test_errors.py::test_formulas_retyped"
 LIMITS = f"{TESTS}/test_conditions.py::test_formulas_retyped"
-HOW, SHARPER = "wide-networks/how-wide", "wide-networks/sharper-widths"
-PAGES = {
-    ERRORS: (SHARPER, HOW),
-    CONDITIONS: (HOW, SHARPER),
-    f"{ROOM}.delta": (HOW,),
-    f"{ROOM}.facts": (HOW, SHARPER),
-    f"{ROOM}.losses": (HOW,),
-    f"{ROOM}.widths": (HOW,),
-}
 
 MUTANTS = [
     Mutant(

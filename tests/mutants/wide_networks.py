@@ -34,10 +34,11 @@ POWERS = f"{LAYER}::test_energies_are_those_of_the_outputs"
 NETS = f"{TESTS}/models/test_network.py"
 SCORES, SURE = f"{TESTS}/test_metrics.py", f"{TESTS}/test_estimates.py"
 
-GREEDY, PRUNED, ROUNDED, NEURONS, FILTERS, WIDE_ENOUGH = (
+GREEDY, PRUNED, ROUNDED, NEURONS, CONVOLVED, FILTERS, WIDE_ENOUGH, SHARPER = (
     f"wide-networks/{name}"
     for name in (
-        *("greedy-compression", "pruning", "quantization", "neurons", "filters", "how-wide"),
+        *("greedy-compression", "pruning", "quantization", "neurons", "convolutions", "filters"),
+        *("how-wide", "sharper-widths"),
     )
 )
 # Whose claims are about a module's formulas; of the lists `bounds` and `pruning` too.
@@ -51,9 +52,9 @@ PAGES = {
     CUTS: (GREEDY, PRUNED, NEURONS),
     NETWORKS: (GREEDY, WIDE_ENOUGH),
     COLLAPSE: (NEURONS, FILTERS),
-    ERRORS: (GREEDY, PRUNED, ROUNDED, NEURONS, WIDE_ENOUGH),
-    **dict.fromkeys((FACTS, DELTA, LOSSES, WIDTHS, CONDITIONS), (WIDE_ENOUGH,)),
-    **dict.fromkeys((LAYERS, MAPS, NETWORK), (FILTERS,)),
+    ERRORS: (GREEDY, PRUNED, ROUNDED, NEURONS, SHARPER, WIDE_ENOUGH),
+    **dict.fromkeys((FACTS, DELTA, LOSSES, WIDTHS, CONDITIONS), (WIDE_ENOUGH, SHARPER)),
+    **dict.fromkeys((LAYERS, MAPS, NETWORK), (CONVOLVED, FILTERS)),
 }
 
 MUTANTS = [
