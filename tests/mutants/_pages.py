@@ -36,7 +36,7 @@ def load(
     """The code of a page at a profile's values and others; its libraries are loaded."""
     project = Project.find(Path(__file__))
     chapter = Chapter.read(project.book, name)
-    given = [load_profile(project, profile)[name], other or {}]
+    given = [load_profile(project, profile).get(name, {}), other or {}]
     values = effective(chapter.parameters, given)
     trees = dict(replace(chapter, notebook=prepared_notebook(chapter, values)).code)
     for node in (node for tree in trees.values() for node in ast.walk(tree)):
