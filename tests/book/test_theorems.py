@@ -78,9 +78,8 @@ FIRST_PRINCIPLES = """
     prop-gcd lem-width prop-block prop-block-bias prop-hill prop-two-indices prop-growth
     prop-orderings prop-sparse-gap lem-lipschitz def-kinds prop-cut-tail lem-largest
     prop-certificate prop-rescaling prop-two-laws prop-readjust prop-density-grid prop-epsilon
-    prop-l1-minimum prop-one-shot prop-identity cor-excess prop-columns prop-25 prop-conv-matrix
-    lem-dft prop-filters prop-homogeneous-filters prop-collapse-filters prop-padded
-    lem-good-throw lem-recursion prop-block-root prop-exchange prop-layers-to-answers
+    prop-l1-minimum prop-one-shot def-draws prop-identity cor-excess prop-conv-matrix
+    prop-collapse-filters lem-good-throw lem-recursion prop-exchange prop-layers-to-answers
     prop-mean-restored prop-alignment prop-dice-price thm-no-dice prop-samples prop-promise
     prop-cost-curvature prop-cost-sum slip-ht-2 slip-ht-3 slip-ht-6 slip-ht-8 slip-ht-9
     slip-ht-10 slip-in-3 slip-in-6 slip-pl-6 slip-2 slip-6 slip-10 slip-11 prop-search
