@@ -89,7 +89,8 @@ def parts(project: Project, name: str = "part/alpha", **values: object) -> dict[
     ("file", "old", "new"),
     [
         ("lib/toy/draw.py", "import random", "import random  # a comment"),
-        ("lib/toy/draw.py", "seeds):\n", 'seeds):\n    """Says what it does."""\n'),
+        ("lib/toy/draw.py", "Draws, as", "Draws, just as"),
+        ("lib/toy/estimate.py", "Estimate:\n", 'Estimate:\n    """Says what it is."""\n'),
         ("lib/toy/unused.py", "0", "1"),
         ("lib/toy/late.py", "THREE", "THREE + 1"),
         ("requirements.lock", "ipykernel==2", "# pins\nIPykernel == 2  # one\nruff==1"),
