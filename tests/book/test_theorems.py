@@ -99,7 +99,7 @@ def retyped(test: Callable[..., None], number: str) -> Callable[[], None]:
     return lambda: test(kinds.get(number, "pruning"), 0)
 
 
-def tests_of(function: str, number: str) -> Callable[[], None]:
+def known_tests(function: str, number: str) -> Callable[[], None]:
     """The test of what a function computes of a statement, ready to run."""
     return {
         "audit": lambda: test_conditions.test_formulas_retyped(number, "repaired", 0),
@@ -132,7 +132,7 @@ def test_statement_has_functions_and_tests(statement: str, monkeypatch: pytest.M
     """
     functions, compute, _ = STATEMENTS[statement]
     for function in functions:
-        right, test = getattr(bounds, function), tests_of(function, statement.split()[1])
+        right, test = getattr(bounds, function), known_tests(function, statement.split()[1])
         assert names(inspect.getdoc(right) or "", statement), function
         test()
         with monkeypatch.context() as patch:
