@@ -56,6 +56,17 @@ def test_figures_need_name_caption_and_alt() -> None:
         assert said(a=notebook(image, figure=figure, image=whole["image"])) == [bare + caption]
 
 
+def test_a_figures_cell_shows_it_alone() -> None:
+    """A last line that is a value: the renderer gives both outputs the figure's name, and stops."""
+    image = new_output("display_data", data={"image/png": "", "text/plain": ""})
+    legend = new_output("execute_result", data={"text/plain": "<Legend>"})
+    whole = {"figure": {"name": "fig-a", "caption": "A."}, "image": {"alt": "a"}}
+    assert said(a=notebook(glued("x"), image, **whole)) == []
+    assert said(a=notebook(legend, image, **whole)) == [
+        "book/a, cell 0: shows something beside its figure, which takes its name twice: `_ = …`?"
+    ]
+
+
 def test_keys_are_published_once() -> None:
     """A number in the text that another cell or chapter has overwritten."""
     assert said(a=notebook(glued("x"), glued("y")), b=notebook(glued("z"))) == []

@@ -14,6 +14,12 @@ from studies.page.results import MIME as RESULT
 
 def check_notebook(notebook: nbformat.NotebookNode) -> Iterator[tuple[int, str]]:
     """What is wrong with an executed chapter: index of the cell, and what."""
+    for index, cell in enumerate(notebook.cells):
+        if (
+            "figure" in cell.metadata.get("mystnb", {})
+            and sum(map(_seen, cell.get("outputs", ()))) > 1
+        ):
+            yield index, "shows something beside its figure, which takes its name twice: `_ = …`?"
     made: set[str] = set()
     for index, output in outputs_of(notebook):
         if output.output_type == "error":
@@ -32,6 +38,11 @@ def outputs_of(notebook: nbformat.NotebookNode) -> Iterator[tuple[int, nbformat.
     """Each output with its cell's index."""
     for index, cell in enumerate(notebook.cells):
         yield from ((index, output) for output in cell.get("outputs", []))
+
+
+def _seen(output: nbformat.NotebookNode) -> bool:
+    """Whether a reader sees it; published numbers and kept results are in the file alone."""
+    return "data" in output and "scrapbook" not in output.metadata and RESULT not in output.data
 
 
 def _missing(cell: nbformat.NotebookNode) -> Iterator[str]:
