@@ -11,6 +11,7 @@ import importlib
 import os
 import signal
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -48,13 +49,16 @@ def load(
 def judge(pages: Iterable[Iterable[CodeType]]) -> int:
     """Run pages, each in a fork; say of the first at which something fails what it is."""
     for cells in pages:
-        pid = os.fork()
-        if not pid:
-            signal.alarm(SECONDS)
-            code = _run(cells)
-            sys.stdout.flush()
-            os._exit(code)
-        if code := abs(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])):
+        with tempfile.TemporaryDirectory() as work:  # pages write files beside themselves
+            pid = os.fork()
+            if not pid:
+                os.chdir(work)
+                signal.alarm(SECONDS)
+                code = _run(cells)
+                sys.stdout.flush()
+                os._exit(code)
+            code = abs(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        if code:
             return code
     return 0
 
