@@ -191,10 +191,9 @@ def test_installed_copies_show_kept_results(tmp_path: Path) -> None:
 
 
 def test_nothing_built_is_tracked() -> None:
-    """Catches an executed notebook or a build folder in git."""
-    listed = subprocess.run(
-        ["git", "ls-files", "*.ipynb", "_build", "*.npz"], cwd=ROOT, capture_output=True, text=True
-    )
+    """Catches an executed notebook, a build folder, or what a page or an audit has written, in git."""
+    made = ["*.ipynb", "_build", "*.npz", "*.safetensors", ":(top,glob)*.json", ":(top,glob)*.html"]
+    listed = subprocess.run(["git", "ls-files", *made], cwd=ROOT, capture_output=True, text=True)
     assert listed.stdout == ""
 
 
