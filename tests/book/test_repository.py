@@ -191,7 +191,7 @@ def test_installed_copies_show_kept_results(tmp_path: Path) -> None:
 
 
 def test_nothing_built_is_tracked() -> None:
-    """Catches an executed notebook, a build folder, or what a page or an audit has written, in git."""
+    """Catches executed notebooks, build folders, and what pages or audits wrote, in git."""
     made = ["*.ipynb", "_build", "*.npz", "*.safetensors", ":(top,glob)*.json", ":(top,glob)*.html"]
     listed = subprocess.run(["git", "ls-files", *made], cwd=ROOT, capture_output=True, text=True)
     assert listed.stdout == ""
