@@ -29,7 +29,7 @@ def made(
     label: str, name: str, low: float, high: float, region: Region, *, kind: str, note: str = ""
 ) -> dict[str, Any]:
     measured = toy.measured(low, low, high, level=0.95)
-    row = claim(name, measured, region, "a < b", may_stay_undecided=note or None)
+    row = claim(name, measured, region, "a < b").or_undecided(note)
     (full,) = claims(label, row, kind=kind, over="draws", because="of c & d").rows
     return {**full.as_json(), "title": "The theorem"}
 

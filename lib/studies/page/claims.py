@@ -55,9 +55,13 @@ class Claim:
     level: float | None  # confidence of [low, high]; None if it has none (a count, say)
     n: int  # sample size
     over: str | None  # what n counts
-    may_stay_undecided: str | None  # the reason, if there is one
     verdict: Verdict
+    may_stay_undecided: str | None = None  # the reason, if there is one
     title: str | None = None  # of the statement; the builder knows it
+
+    def or_undecided(self, why: str) -> Claim:
+        """Let the `book` profile pass although the interval lies astride, and say why."""
+        return replace(self, may_stay_undecided=why)
 
     @property
     def sample(self) -> str:
@@ -105,15 +109,13 @@ def claim(
     kind: str | None = None,
     over: str | None = None,
     because: str | None = None,
-    may_stay_undecided: str | None = None,
 ) -> Claim:
     """Compare a measurement with the predicted region: a row for `claims`.
 
     ``measured`` is anything with the numbers ``value``, ``low``, ``high``, ``n`` and, if it has
     one, ``level``; a ValueError if it is no interval around its value (NaN is in none).  ``says``
     is a statement, one sentence; 45 letters fill a line.  ``over`` says what ``n`` counts,
-    ``because`` where the region comes from, in a few words, and ``may_stay_undecided`` why the
-    `book` profile may pass although the interval lies astride.
+    and ``because`` where the region comes from, in a few words.
     """
     _check(name, kind)
     value, low, high = float(measured.value), float(measured.low), float(measured.high)
@@ -145,7 +147,6 @@ def claim(
         level=None if low == high or level is None else float(level),
         n=int(n),
         over=over,
-        may_stay_undecided=may_stay_undecided,
         verdict=verdict,
     )
 

@@ -187,8 +187,7 @@ def test_table() -> None:
             says="a < b & <script>",
             over="draws & <b>",
             because="pilot <i>",
-            may_stay_undecided="few & dear",
-        ),
+        ).or_undecided("few & dear"),
         title="Theorem <2>",
     )
     assert not page.select("script, i:not([class])")
