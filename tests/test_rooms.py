@@ -31,7 +31,7 @@ NOTEBOOKS = {
     *("nbclient", "nbformat", "papermill", "sphinx", "studies"),
 }
 # Four papers and what holds them together (10k), and the audit of a reader's own checkpoint (1.9k);
-# what executes, checks and renders their pages, sweeps them (1k), and draws map and reference (.8k).
+# what executes, checks and renders their pages, sweeps them (1k), draws map and reference (.8k).
 LINES = {"compressibility": 11900, "studies": 5750}
 # More is a missing concept; a function that takes more is missing a value.
 MODULE_LINES = {"compressibility": 260, "studies": 275}
