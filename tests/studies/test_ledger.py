@@ -136,6 +136,14 @@ def test_other_seeds(bare: Project) -> None:
     text = words(page_of(repeat=REPEAT))
     assert "On 2026-03-01 (commit abc) all seeds were moved by 100: of 2 verdicts 1 changed" in text
     assert "thm-a.holds ✓ holds ✗ fails" in text
+    gone = {
+        "chapters": {"part/a": {"thm-a.holds": ["holds", "fails"], "thm-a.gone": ["holds", None]}}
+    }
+    page = page_of(repeat={**REPEAT, **gone})  # of a profile in which one is not made
+    assert "thm-a.gone ✓ holds not made" in words(page)
+    linked = {link["href"] for link in page.select("#ledger-repeat ~ table a[href*=claim-]")}
+    assert "part/a.html#claim-thm-a.holds" in linked
+    assert "part/a.html#claim-thm-a.gone" not in linked
     path = bare.book / "results" / "replicate.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(REPEAT))

@@ -76,6 +76,7 @@ def ledger_page(
         parts=grouped,
         chance=_chance(claims),
         repeat=repeat and _changes(repeat),
+        made={claim["id"] for claim in claims},  # in another profile some are not
         **{"titles": titles, "numbers": numbers, "icons": ICONS, "words": WORDS},
         meanings=KINDS,
     )
