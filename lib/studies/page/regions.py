@@ -51,9 +51,12 @@ class Region:
             return right
         if math.isinf(self.high):
             return left
-        if self.low_closed and self.high_closed:
+        if not (self.low_closed and self.high_closed):
+            return f"{left} and {right}"
+        if number(self.low) != number(self.high):
             return f"{number(self.low)} to {number(self.high)}"
-        return f"{left} and {right}"
+        half = (self.high - self.low) / 2
+        return f"{number(self.low + half)} ± {number(half, digits=1)}"
 
 
 def below(bound: float) -> Region:

@@ -59,13 +59,14 @@ def test_inside_outside_astride(
         (at_least(2), "at least 2", True),
         (between(0.9, 1.1), "0.9 to 1.1", False),
         (between(0, 1000), "0 to 1\u202f000", True),
+        (between(1 - 1e-9, 1 + 1e-9), "1 ± 1·10⁻⁹", False),
         (exactly(7), "exactly 7", True),
         (Region(0, 1, low_closed=False), "above 0 and at most 1", False),
         (Region(0, 1, high_closed=False), "at least 0 and below 1", False),
     ],
 )
 def test_words(region: Region, words: str, counts: bool) -> None:
-    """A page that says "at most" of an open end; a slope above 0 read as a count."""
+    """A page that says "at most" of an open end, or "1 to 1"; a slope above 0 read as a count."""
     assert (str(region), region.of_counts) == (words, counts)
 
 
