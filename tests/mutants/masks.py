@@ -4,7 +4,7 @@ from tests.mutants import Mutant
 
 MOMENTS, MASKS = (f"compressibility.pruning.{name}" for name in ("moments", "masks"))
 LAYER = "compressibility.audit.layer"
-PAGES = dict.fromkeys((MOMENTS, MASKS, LAYER), ("together/dice-or-mask",))
+PAGES = dict.fromkeys((MOMENTS, MASKS, LAYER), ("together/dice-or-mask", "together/audit"))
 SEEN, CUT = (f"tests/compressibility/pruning/test_{name}.py" for name in ("moments", "masks"))
 TABLE = "tests/compressibility/audit/test_layer.py"
 DEFINITION = f"{TABLE}::test_each_damage_by_its_definition"

@@ -24,7 +24,10 @@ TIGHT = f"{SAID}::test_certificates_are_tight"
 MARKOV = f"{SAID}::test_the_line_of_markov_is_attained"
 VACUITY = f"{SAID}::test_vacuity"
 BUDGET = f"{SAID}::test_a_budget_and_its_xi"
-PAGES = dict.fromkeys((MIXTURES, SAMPLES, PROMISES), ("together/dice-or-mask",))
+PAGES = {
+    **dict.fromkeys((MIXTURES, SAMPLES), ("together/dice-or-mask",)),
+    PROMISES: ("together/dice-or-mask", "together/audit"),
+}
 
 TABLE = (
     (
