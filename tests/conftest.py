@@ -64,10 +64,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScope
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what executes or renders as ``kernel``, so that `make quick` can leave it out."""
+    """Mark what executes or renders as ``kernel``, so that `make quick` can leave it out.
+
+    What waits for the rendered pages comes last: while one process builds them, another tests.
+    """
     for item in items:
         if KERNELS & set(getattr(item, "fixturenames", ())):
             item.add_marker("kernel")
+    items.sort(key=lambda item: bool({"checkout", "site"} & set(getattr(item, "fixturenames", ()))))
 
 
 Once = Callable[[str, Callable[[Path], object]], Path]
