@@ -1,7 +1,12 @@
-"""A copy of this checkout with the book built in the smoke profile, shared by all tests here."""
+"""A copy of this checkout with a built book, shared by all tests here.
+
+It is the book that `make book` built, where that is up to date: its pages are those that readers
+see, and nothing has to run again.  Else it is built in the smoke profile.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -12,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from studies.build.book import plan
+from studies.build.project import Project
 from tests.conftest import Once
 
 ROOT = Path(__file__).parents[2]
@@ -41,14 +48,30 @@ def copy_checkout(target: Path) -> Path:
 
 def _build(folder: Path) -> None:
     copy_checkout(folder)
-    done = run(STUDIES, *shlex.split(BUILD)[1:], cwd=folder)
+    command = shlex.split(BUILD)
+    if not any(job.stale for job in plan(Project(ROOT), "book")):
+        # The commit is part of what the pages say: with it, they need not be rendered again.
+        for part in (".git", "_build/executed/book", "_build/html"):
+            if (ROOT / part).is_dir():
+                shutil.copytree(ROOT / part, folder / part)
+        for page in (ROOT / "_build").glob("*.json"):
+            shutil.copy(page, folder / "_build")
+        command = ["studies", "book"]
+    done = run(STUDIES, *command[1:], cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="session")
 def checkout(once: Once) -> Path:
-    """A copy in which the smoke book has been built, once for all tests."""
+    """A copy in which the book has been built, once for all tests."""
     return once("checkout", _build)
+
+
+@pytest.fixture(scope="session")
+def profile(checkout: Path) -> str:
+    """The profile of the built book."""
+    ledger = (checkout / "_build" / "ledger.json").read_text(encoding="utf8")
+    return str(json.loads(ledger)["profile"])
 
 
 @pytest.fixture
