@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from numbers import Integral
 
@@ -16,7 +17,8 @@ from compressibility.checks import need, of_kind
 def dice(*name: str | int, device: torch.device | str = "cpu") -> torch.Generator:
     """Return the generator of a name: its seed is the SHA-256 digest of the name's parts.
 
-    No two names are the same: ``("a", 1)``, ``("a", "1")`` and ``("a1",)`` are three.
+    No two names are the same: ``("a", 1)``, ``("a", "1")`` and ``("a1",)`` are three.  A word in
+    the environment's ``COMPRESSIBILITY_DICE`` gives all of them other dice.
 
     >>> first = torch.rand(2, generator=dice("ladder", 100, 0))
     >>> bool((first == torch.rand(2, generator=dice("ladder", 100, 0))).all())
@@ -27,7 +29,8 @@ def dice(*name: str | int, device: torch.device | str = "cpu") -> torch.Generato
         known = isinstance(part, str | Integral) and not isinstance(part, bool)
         need(known, "a name of strings and whole numbers", repr(part))
     parts = [part if isinstance(part, str) else int(part) for part in name]
-    digest = hashlib.sha256(json.dumps(parts).encode()).digest()
+    word = os.environ.get("COMPRESSIBILITY_DICE")
+    digest = hashlib.sha256(json.dumps([word, parts] if word else parts).encode()).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big"))
 
 
@@ -40,6 +43,5 @@ def uniforms(shape: Sequence[int], generator: torch.Generator) -> Tensor:
     torch.float64
     """
     of_kind(torch.Generator, dice=generator)
-    return torch.rand(
-        tuple(shape), generator=generator, dtype=torch.float64, device=generator.device
-    )
+    device, size = generator.device, tuple(shape)
+    return torch.rand(size, generator=generator, dtype=torch.float64, device=device)

@@ -25,6 +25,19 @@ def test_names_do_not_collide():
     assert len(first) == len(names)
 
 
+def test_a_word_in_the_environment_gives_other_dice(monkeypatch):
+    """Catches a repetition of the book with the dice of the book, or one that meets other names."""
+    names = [("ladder", 100, 0), ("a",), ("a", "a")]
+    first = [dice(*name).initial_seed() for name in names]
+    for word in ("100", "a"):
+        monkeypatch.setenv("COMPRESSIBILITY_DICE", word)
+        first += [dice(*name).initial_seed() for name in names]
+        assert dice("a").initial_seed() == first[-2]  # and the same each time
+    assert len(set(first)) == 9
+    monkeypatch.setenv("COMPRESSIBILITY_DICE", "")
+    assert dice("a").initial_seed() == first[1]
+
+
 def test_uniforms_are_float64_in_the_unit_interval():
     """Catches single precision, another order of the stream, or numbers outside [0, 1)."""
     drawn = uniforms((40, 50), dice("uniforms"))

@@ -43,6 +43,7 @@ def load(
     for node in (node for tree in trees.values() for node in ast.walk(tree)):
         if isinstance(node, ast.Import | ast.ImportFrom):
             exec(compile(ast.Module([node], []), name, "exec"), {})
+    importlib.import_module("torch._dynamo")  # each page that trains would load it in its fork
     return [compile(tree, f"{name}[{at}]", "exec") for at, tree in trees.items()]
 
 

@@ -34,9 +34,16 @@ MUTANTS = [
     Mutant(
         "the parts of a name are joined",
         "compressibility.dice",
-        "json.dumps(parts)",
+        "json.dumps([word, parts] if word else parts)",
         '"".join(map(str, parts))',
         f"{DICE}::test_names_do_not_collide",
+    ),
+    Mutant(
+        "other dice are those of another name",
+        "compressibility.dice",
+        "[word, parts]",
+        "[word, *parts]",
+        f"{DICE}::test_a_word_in_the_environment_gives_other_dice",
     ),
     Mutant(
         "a population's standard deviation",

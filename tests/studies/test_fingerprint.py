@@ -186,6 +186,16 @@ def test_data_files_are_part_of_it(
     assert differences(first, parts(bare)) == ["mnist.npz changed"]
 
 
+def test_other_dice_are_part_of_it(bare: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The book's own run, taken for one with other dice."""
+    without = parts(bare)
+    monkeypatch.setenv("COMPRESSIBILITY_DICE", "100")
+    first = parts(bare)
+    assert differences(without, first) == ["dice is new"]
+    monkeypatch.setenv("COMPRESSIBILITY_DICE", "200")
+    assert differences(first, parts(bare)) == ["dice changed"]
+
+
 def test_a_file_of_the_readers_own_is_part_of_it(bare: Project, tmp_path: Path) -> None:
     """A page of a file as it was yesterday; none, taken for a file."""
     (bare.book / "part" / "alpha.md").write_text(

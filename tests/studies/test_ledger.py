@@ -132,9 +132,10 @@ def test_what_chance_alone_would_do() -> None:
 def test_other_seeds(bare: Project) -> None:
     """A verdict that flips with the seeds, and a reader who does not learn it."""
     assert read_repeat(bare.book) is None
-    assert "other seeds" not in words(page_of())
+    assert "other dice" not in words(page_of())
     text = words(page_of(repeat=REPEAT))
-    assert "On 2026-03-01 (commit abc) all seeds were moved by 100: of 2 verdicts 1 changed" in text
+    assert "On 2026-03-01 (commit abc) all seeds were moved by 100, and all dice" in text
+    assert "thrown anew: of 2 verdicts 1 changed" in text
     assert "thm-a.holds ✓ holds ✗ fails" in text
     gone = {
         "chapters": {"part/a": {"thm-a.holds": ["holds", "fails"], "thm-a.gone": ["holds", None]}}

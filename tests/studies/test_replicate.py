@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,17 +18,18 @@ from tests.studies.test_cli import invoke
 
 
 class Pretended:
-    """An engine without kernels that notes the seeds; the verdict is what it is told."""
+    """An engine without kernels that notes seeds and dice; the verdict is what it is told."""
 
     def __init__(self, verdict: str = "holds") -> None:
-        self.verdict, self.seeds = verdict, list[Any]()
+        self.verdict, self.seeds, self.dice = verdict, list[Any](), list[str]()
 
     def __call__(  # noqa: D102
         self, project: Project, jobs: Sequence[Job], watcher: Watcher
     ) -> list[Run | Failure]:
         results: list[Run | Failure] = []
         for job in jobs:
-            self.seeds.append(job.values["seeds"])
+            self.seeds.append(job.values.get("seeds"))
+            self.dice.append(os.environ.get("COMPRESSIBILITY_DICE", ""))
             result = toy.pretend_to_run(project, job)
             result.note["claims"][0]["verdict"] = self.verdict
             results.append(result if self.verdict else Failure(job, "it broke"))
@@ -42,12 +44,14 @@ def replicated(engine: Any, *arguments: str) -> Any:
 
 
 def test_both_verdicts_of_each_claim_are_kept(written: Project) -> None:
-    """Catches the page's own seeds run again; a page, a fingerprint touched; a chapter left out."""
+    """Catches the page's own seeds or dice run again; a page touched; a chapter left out."""
     before = toy.tree(written.root)
     engine = Pretended("undecided")
     done = replicated(engine, "--offset", "7")
     assert (done.exit_code, done.stderr) == (0, "")
-    assert engine.seeds == [[7, 8, 9]]
+    assert engine.seeds == [[7, 8, 9], None]
+    assert engine.dice == ["7", "7"]
+    assert "COMPRESSIBILITY_DICE" not in os.environ
     path = written.book / "results" / "replicate.json"
     found = json.loads(path.read_text(encoding="utf8"))
     date, versions = found.pop("date"), found.pop("versions")
@@ -55,14 +59,16 @@ def test_both_verdicts_of_each_claim_are_kept(written: Project) -> None:
     assert "numpy" in versions
     assert found == {
         **{"offset": 7, "profile": "book", "commit": ""},
-        "chapters": {"part/alpha": {"thm-toy.decay": ["holds", "undecided"]}},
-        "missing": {"part/beta": "has no seeds: its dice have names"},
-        "counts": {"holds → undecided": 1},
+        "chapters": {
+            name: {"thm-toy.decay": ["holds", "undecided"]} for name in ("part/alpha", "part/beta")
+        },
+        "missing": {},
+        "counts": {"holds → undecided": 2},
     }
     assert done.stdout == (
         "part/alpha: 1 claims, 1 changed\n    holds → undecided  thm-toy.decay\n"
-        "part/beta: not replicated, has no seeds: its dice have names\n"
-        f"1 holds → undecided\nkept: {path}\n"
+        "part/beta: 1 claims, 1 changed\n    holds → undecided  thm-toy.decay\n"
+        f"2 holds → undecided\nkept: {path}\n"
     )
     after = toy.tree(written.root)
     new = {name for name in after if after[name] != before.get(name)}
@@ -73,13 +79,13 @@ def test_both_verdicts_of_each_claim_are_kept(written: Project) -> None:
 
 
 def test_a_verdict_that_falls_fails(written: Project) -> None:
-    """Catches a success although a claim does not stand with fresh seeds, or nothing ran."""
+    """Catches a success although a claim does not stand with fresh dice, or nothing ran."""
     fell = replicated(Pretended("fails"))
     assert (fell.exit_code, fell.stderr) == (1, "")
     assert "    holds → fails  thm-toy.decay\n" in fell.stdout
     broke = replicated(Pretended(""), "--offset", "5")
     assert broke.exit_code == 1
-    assert broke.stderr == "part/alpha: it broke\n"
+    assert broke.stderr == "part/alpha: it broke\npart/beta: it broke\n"
     path = written.book / "results" / "replicate.json"
     found = json.loads(path.read_text(encoding="utf8"))
     assert found["missing"]["part/alpha"] == "does not run: it broke"

@@ -96,6 +96,7 @@ def foreign_settings(home: Path) -> dict[str, str]:
         "PYTHONSTARTUP": str(startup),
         "MPLBACKEND": "nonsense",
         "COMPRESSIBILITY_DATA": "data",
+        "COMPRESSIBILITY_DICE": "again",
         "OMP_NUM_THREADS": "64",
         "HOME": "/proc/nohome",
         "MPLCONFIGDIR": str(home / "mpl"),
@@ -242,6 +243,7 @@ def test_the_kernel_gets_the_books_environment(
         "PYTHONPATH": str(project.lib),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # the kernel's own
         "COMPRESSIBILITY_DATA": str(project.root / "data"),
+        "COMPRESSIBILITY_DICE": "again",
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
     }

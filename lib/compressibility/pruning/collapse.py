@@ -102,9 +102,8 @@ def size_of(network: Network) -> Size:
 def living(links: Sequence[Tensor]) -> list[Tensor]:
     """Find the units that lie on a path of links from some input to some output.
 
-    Links are masks (outputs, inputs), one per layer. Returned are masks of the inputs, of each
-    hidden layer and of the outputs: all True at the ends; a hidden layer on no path keeps its
-    first unit.
+    Links are masks (outputs, inputs), one per layer. Returned are masks of inputs, hidden layers
+    and outputs: all True at the ends; a hidden layer on no path keeps its first unit.
 
     >>> one, none = torch.tensor([[True], [True]]), torch.tensor([[False, True]])
     >>> [mask.tolist() for mask in living([one, none])]

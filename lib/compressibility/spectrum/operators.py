@@ -184,8 +184,7 @@ def hessian(objective: Objective) -> Operator:
 def gauss_newton(objective: Objective) -> Operator:
     r"""Return :math:`\frac1N \sum_i J_i^\top \nabla^2 \ell_i \, J_i`, J the outputs' Jacobian.
 
-    It is H without the curvature of the outputs; positive semi-definite where the loss is convex in
-    them.
+    It is H without the outputs' curvature; positive semi-definite if the loss is convex in them.
     """
     weights = objective.weights().requires_grad_()
 

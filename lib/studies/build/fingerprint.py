@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from studies.build.project import Chapter, Project
-from studies.build.surroundings import DATA_ROOT
+from studies.build.surroundings import DATA_ROOT, OTHER_DICE
 from studies.page import types
 from studies.page.results import kept_path
 
@@ -38,7 +38,8 @@ def fingerprint(project: Project, chapter: Chapter, values: Mapping[str, Any]) -
 
     The parts are the chapter's code, each parameter, each module under ``lib/`` that the chapter
     imports (transitively), each pinned package that it needs, as pinned and as installed, the data
-    files that its parameters name, the kept results that it reads, and the Python version.
+    files that its parameters name, the kept results that it reads, the Python version, and the word
+    for other dice, if there is one.
     """
     parts: dict[str, str | bytes] = {"chapter code": json.dumps(_code(chapter))}
     parts |= {f"parameter {name}": json.dumps(value) for name, value in values.items()}
@@ -52,6 +53,8 @@ def fingerprint(project: Project, chapter: Chapter, values: Mapping[str, Any]) -
     for path in _kept_files(project, chapter):
         parts[path.relative_to(project.root).as_posix()] = path.read_bytes()
     parts["Python version"] = f"{sys.version_info[:2]}"
+    if other := os.environ.get(OTHER_DICE):
+        parts["dice"] = other
     return {name: _sha256(part) for name, part in parts.items()}
 
 
@@ -233,6 +236,8 @@ def kept_names(tree: ast.AST) -> Iterator[tuple[ast.Call, str | None]]:
 
 def _is_kept(function: ast.expr) -> bool:
     """``kept``, ``page.kept``, ``studies.page.kept``; not a method ``kept`` of something else."""
+    if "kept" not in (getattr(function, "id", ""), getattr(function, "attr", "")):
+        return False  # of nearly all calls this is soon said
     rooms = ("kept", "page.kept", "results.kept", "studies.page.kept", "studies.page.results.kept")
     return ast.unparse(function) in rooms
 

@@ -18,10 +18,11 @@ import psutil
 from studies.errors import BuildError
 
 DATA_ROOT = "COMPRESSIBILITY_DATA"
-# Where programs and shared libraries are, where the network is, what measures coverage.
+OTHER_DICE = "COMPRESSIBILITY_DICE"
+# Where programs and shared libraries are, where the network is, which dice, what measures coverage.
 _PASSED = {
     *("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
-    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", OTHER_DICE),
 }
 _FIXED = {
     # One thread per chapter: unpinned, two chapters on two cores take twice as long, and

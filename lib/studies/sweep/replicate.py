@@ -1,20 +1,22 @@
-"""The command ``studies replicate``: every chapter with fresh seeds, beside the book as it stands.
+"""The command ``studies replicate``: every chapter with fresh dice, beside the book as it stands.
 
 Its answer is `book/results/replicate.json`::
 
     {"offset": 100, "profile": "book", "date": "2026-…", "commit": "…", "versions": {"torch": "…"},
      "chapters": {"wide-networks/pruning": {"thm-pruning.rate": ["holds", "undecided"]}},
-     "missing": {"heavy-tails/few-numbers": "has no seeds: its dice have names"},
+     "missing": {"together/cost": "does not run: …"},
      "counts": {"holds → holds": 811, "holds → undecided": 3}}
 
-A pair is a claim's verdict on the page, then with fresh seeds; None if it was not made again.
+A pair is a claim's verdict on the page, then with fresh dice; None if it was not made again.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +29,7 @@ from studies.build.profiles import DEFAULT
 from studies.build.project import Chapter
 from studies.build.runner import Failure, Job
 from studies.build.runs import Run, commit, read_run
+from studies.build.surroundings import OTHER_DICE
 from studies.errors import ParameterError, StudiesError
 from studies.options import engine, engine_options, find_project, out, profile_option
 from studies.page.results import kept_path
@@ -45,11 +48,13 @@ _ARROW = " → "
 @engine_options
 @click.pass_context
 def replicate(context: click.Context, /, offset: int, profile: str, **where: Any) -> None:
-    """Run each chapter once more, all its seeds OFFSET higher; say which verdicts changed.
+    """Run each chapter once more, with fresh seeds and dice; say which verdicts changed.
+
+    All seeds are OFFSET higher, and all dice that have names are other ones.
 
     The book must be up to date, and stays as it is. The verdicts of both runs are written to
     book/results/replicate.json, of another profile than `book` to _build/. Like a sweep, it goes on
-    after an interrupt. Ends with 1 if a claim fails with fresh seeds, or a chapter does not run.
+    after an interrupt. Ends with 1 if a claim fails with fresh dice, or a chapter does not run.
     """
     project = find_project()
     home = kept_path(project.book, NAME) if profile == DEFAULT else project.build / f"{NAME}.json"
@@ -58,12 +63,12 @@ def replicate(context: click.Context, /, offset: int, profile: str, **where: Any
     if stale := [job.chapter.name for job in jobs if job.stale]:
         names = ", ".join(stale)
         raise StudiesError(f"build the book first, in profile {profile}: {names} out of date")
-    fresh = {job.chapter.name: with_offset(job.chapter, job.values, offset) for job in jobs}
-    points = [(job.chapter, Point({}, offset, v)) for job in jobs if (v := fresh[job.chapter.name])]
+    fresh = [(job.chapter, with_offset(job.chapter, job.values, offset)) for job in jobs]
+    points = [(chapter, Point({}, offset, values)) for chapter, values in fresh]
     keeping = Keeping(project, Store(project.build / "store"), out)
-    outcomes = sweep(project, points, profile=profile, engine=engine(**where), watcher=keeping)
-    missing = {name: "has no seeds: its dice have names" for name, v in fresh.items() if not v}
-    chapters = {}
+    with other_dice(str(offset)):
+        outcomes = sweep(project, points, profile=profile, engine=engine(**where), watcher=keeping)
+    chapters, missing = {}, {}
     for outcome in outcomes:
         name, result = outcome.chapter.name, outcome.result
         if isinstance(result, Failure):
@@ -93,12 +98,22 @@ def replicate(context: click.Context, /, offset: int, profile: str, **where: Any
 
 
 def with_offset(chapter: Chapter, values: Mapping[str, Any], offset: int) -> dict[str, Any]:
-    """The values with all seeds so much higher; none if the chapter has no seeds."""
+    """The values with all seeds so much higher."""
     names = [name for name, p in chapter.parameters.items() if p.type_name == "Seeds"]
     new = {name: [seed + offset for seed in values[name]] for name in names}
     if any(set(values[name]) & set(new[name]) for name in names):
         raise ParameterError(f"{chapter.name}: {offset} is no offset: some seeds would not be new")
-    return effective(chapter.parameters, [values, new]) if names else {}
+    return effective(chapter.parameters, [values, new])
+
+
+@contextmanager
+def other_dice(word: str) -> Iterator[None]:
+    """Give every name other dice, in this process and in those that it starts."""
+    os.environ[OTHER_DICE] = word
+    try:
+        yield
+    finally:
+        del os.environ[OTHER_DICE]
 
 
 def paired(job: Job, now: Run) -> dict[str, list[str | None]]:
