@@ -1,7 +1,7 @@
 """A copy of this checkout with a built book, shared by all tests here.
 
-It is the book that `make book` built, where that is up to date: its pages are those that readers
-see, and nothing has to run again.  Else it is built in the smoke profile.
+It is the book that lies here, of whatever profile, if it is up to date: after `make book` the
+pages are those that readers see, and nothing has to run again.  Else it is built in `smoke`.
 """
 
 from __future__ import annotations
@@ -46,17 +46,24 @@ def copy_checkout(target: Path) -> Path:
     return target
 
 
+def _profile_of(root: Path) -> str:
+    ledger = root / "_build" / "ledger.json"
+    return str(json.loads(ledger.read_text(encoding="utf8"))["profile"])
+
+
 def _build(folder: Path) -> None:
     copy_checkout(folder)
     command = shlex.split(BUILD)
-    if not any(job.stale for job in plan(Project(ROOT), "book")):
-        # The commit is part of what the pages say: with it, they need not be rendered again.
-        for part in (".git", "_build/executed/book", "_build/html"):
-            if (ROOT / part).is_dir():
-                shutil.copytree(ROOT / part, folder / part)
-        for page in (ROOT / "_build").glob("*.json"):
-            shutil.copy(page, folder / "_build")
-        command = ["studies", "book"]
+    if (ROOT / "_build" / "ledger.json").is_file():
+        profile = _profile_of(ROOT)
+        if not any(job.stale for job in plan(Project(ROOT), profile)):
+            command[-1] = profile
+            # The commit is part of what pages say: with it they need not be rendered again.
+            for part in (".git", f"_build/executed/{profile}", "_build/html"):
+                if (ROOT / part).is_dir():
+                    shutil.copytree(ROOT / part, folder / part)
+            for page in (ROOT / "_build").glob("*.json"):
+                shutil.copy(page, folder / "_build")
     done = run(STUDIES, *command[1:], cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -70,8 +77,7 @@ def checkout(once: Once) -> Path:
 @pytest.fixture(scope="session")
 def profile(checkout: Path) -> str:
     """The profile of the built book."""
-    ledger = (checkout / "_build" / "ledger.json").read_text(encoding="utf8")
-    return str(json.loads(ledger)["profile"])
+    return _profile_of(checkout)
 
 
 @pytest.fixture

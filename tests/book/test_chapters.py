@@ -97,7 +97,7 @@ def test_the_audit_shows_a_file_of_the_readers_own(housing: Path, tmp_path: Path
 @pytest.mark.kernel
 def test_a_cluster_finds_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches threads, dice or values that differ in another process: bit for bit, two chapters."""
-    names = ("heavy-tails/few-numbers", "heavy-tails/tail-index")  # formulas; a trained network
+    names = ("heavy-tails/few-numbers", "wide-networks/dice-or-nearest")  # formulas; networks
     project = Project(copy_checkout(tmp_path / "copy"))
     monkeypatch.chdir(project.root)
     found = []

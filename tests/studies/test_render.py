@@ -215,6 +215,9 @@ def test_only_what_changed_is_rendered(built: Project) -> None:
         return index.stat().st_ino != before
 
     assert not renders()
+    (built.lib / "toy.egg-info").mkdir()  # as an editable install leaves it
+    (built.lib / "toy.egg-info" / "PKG-INFO").write_text("Name: toy\n")
+    assert not renders()
     toy.edit(built.book / "part" / "beta.md", "There are three.", "There are exactly three.")
     toy.edit(built.book / "part" / "alpha.md", "A dot, ", "A small dot, ")
     toy.edit(built.book / "part" / "alpha.md", "alt: a single dot", "alt: one dot")

@@ -102,11 +102,12 @@ def _made(project: Project) -> str:
 
 
 def _hash(paths: Iterable[Path]) -> str:
-    """Hash of these files, and of all that lies in these folders."""
+    """Hash of these files, and of all in these folders but what Python and pip leave there."""
     found = hashlib.sha256()
     for path in paths:
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file() and "__pycache__" not in file.parts:
+            left = any(part.endswith(("__pycache__", ".egg-info")) for part in file.parts)
+            if file.is_file() and not left:
                 content = hashlib.sha256(file.read_bytes()).digest()
                 found.update(str(file.relative_to(path)).encode() + b"\0" + content)
     return found.hexdigest()
