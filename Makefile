@@ -7,7 +7,7 @@
 #   make mutants              small faults put into the library, each of which a test must notice
 #   make mutants-claims       and which claims of the pages notice them
 #   make chapter NAME=wide-networks/greedy-compression PARAMS="p=0.5 widths=[64,128]"
-#   make replicate OFFSET=100 the whole book once more with fresh seeds: which verdicts change
+#   make replicate OFFSET=100 the whole book once more with fresh dice: which verdicts change
 #   make bench                fast paths against the literal algorithms
 #   make clean                remove what was built; `make distclean` removes .venv too
 

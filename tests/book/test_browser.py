@@ -40,12 +40,15 @@ THIN = """() => {
 # What scrolls, and keys do not reach: axe-core's rule `scrollable-region-focusable`, its 13 pixels
 # too, which takes a second where it looks at every element in its own way.
 UNREACHED = """() => [...document.querySelectorAll("body *")].filter((e) => {
-  const keys = "a[href], button, input, select, summary, textarea, [tabindex='0']";
+  const keys = ":is(a[href], button, input, select, summary, textarea, [tabindex='0'])" +
+    ":not([disabled], [type=hidden], [tabindex='-1'])";
   const style = () => getComputedStyle(e);
   const scrolls = e.scrollWidth > e.clientWidth + 13 && /auto|scroll/.test(style().overflowX)
     || e.scrollHeight > e.clientHeight + 13 && /auto|scroll/.test(style().overflowY);
-  return scrolls && style().visibility === "visible" && !e.matches(keys) && !e.querySelector(keys);
+  return scrolls && style().visibility === "visible" && !e.matches(keys) &&
+    ![...e.querySelectorAll(keys)].some((inside) => inside.checkVisibility());
 }).map((e) => e.outerHTML.slice(0, 200))"""
+BOX = '<div style="overflow: auto; width: 9px; white-space: nowrap">a box that scrolls</div>'
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -124,6 +127,9 @@ def test_page(browser: Browser, site: str, name: str) -> None:
     page.add_style_tag(content="* { animation: none !important; transition: none !important }")
     page.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
     assert page.evaluate(UNREACHED) == []
+    page.evaluate(f"() => document.querySelector('main').insertAdjacentHTML('beforeend', `{BOX}`)")
+    assert page.evaluate(UNREACHED) == [BOX]
+    page.evaluate("document.querySelector('main').lastElementChild.remove()")
     for viewport, scheme in (PHONE, "dark"), (DESK, "light"):
         page.set_viewport_size(viewport)
         page.emulate_media(color_scheme=scheme)

@@ -11,6 +11,7 @@ import pytest
 
 from studies.build.profiles import chapter_values, load_profile
 from studies.build.project import Project
+from studies.build.runs import prepared_notebook
 from tests.book.conftest import ROOT, STUDIES, run
 from tests.studies import toy
 
@@ -82,3 +83,6 @@ def test_visible_parameters_are_those_of_the_profile(checkout: Path, profile: st
     chapter = Project(ROOT).chapter(CHAPTER)
     values = chapter_values(chapter, profile, load_profile(Project(ROOT), profile))
     assert f"widths: Widths = {values['widths']}" in "".join(cell["source"])
+    small = chapter_values(chapter, "smoke", load_profile(Project(ROOT), "smoke"))
+    shown = prepared_notebook(chapter, small).cells[chapter.parameters_index]["source"]
+    assert "widths: Widths = [96, 24]" in shown

@@ -96,6 +96,9 @@ def test_what_would_compare_unlike_things_is_refused(written: Project) -> None:
     """Catches seeds that are not fresh; verdicts of other code beside those of now."""
     before = toy.tree(written.root)
     engine = Pretended()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COMPRESSIBILITY_DICE", "100")
+        assert replicated(engine).stderr.startswith("studies: unset COMPRESSIBILITY_DICE: ")
     shared = replicated(engine, "--offset", "2")
     said = "studies: part/alpha: 2 is no offset: some seeds would not be new\n"
     assert (shared.exit_code, shared.stderr) == (1, said)

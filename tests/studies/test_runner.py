@@ -262,6 +262,7 @@ def test_equal_runs_whatever_surrounds_them(
     (again,) = run_jobs(project, [job(project, "figure", tmp_path / "x.ipynb")], workers=1)
     first = endings["figure"]
     assert isinstance(first, Run), describe_failure(first)
+    assert first.note["machine"].endswith(", other dice (again)")  # which no page hides
     assert isinstance(again, Run), describe_failure(again)
     stream, picture = again.notebook.cells[2].outputs
     assert stream.text == "True\n"

@@ -60,8 +60,7 @@ def build(
 
     They run where ``engine`` runs them, else on this machine, one for each core at a time.
 
-    Sources with problems (nothing is executed then), another build at work and pages that do not
-    come out clean are BuildErrors.
+    Sources with problems (nothing is executed), another build at work, unclean pages: BuildErrors.
     """
     refuse("the sources", check_sources(project))
     watcher = watcher or Watcher()

@@ -4,8 +4,7 @@ The estimate is simple. How long a chapter takes at its profile's values is know
 run, or from its kept run at the papers' scale, else it is a minute, which few chapters of the book
 exceed. Each count that is larger than there multiplies it by its growth, as a loop over it would; a
 smaller one divides nothing, as only the chapter knows which of them matter. More than a night is
-refused, unless the reader insists (``--force``). The values of a profile are never refused: who
-wrote them knew what they cost.
+refused, unless the reader insists (``--force``). The values of a profile are never refused.
 
 Memory is not estimated, which would take the chapter's own algorithm: it is limited, see
 `studies.build.surroundings.limit_memory`.

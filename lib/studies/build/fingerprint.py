@@ -38,8 +38,7 @@ def fingerprint(project: Project, chapter: Chapter, values: Mapping[str, Any]) -
 
     The parts are the chapter's code, each parameter, each module under ``lib/`` that the chapter
     imports (transitively), each pinned package that it needs, as pinned and as installed, the data
-    files that its parameters name, the kept results that it reads, the Python version, and the word
-    for other dice, if there is one.
+    files that its parameters name, the kept results that it reads, Python's version, other dice.
     """
     parts: dict[str, str | bytes] = {"chapter code": json.dumps(_code(chapter))}
     parts |= {f"parameter {name}": json.dumps(value) for name, value in values.items()}

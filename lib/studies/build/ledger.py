@@ -61,7 +61,7 @@ def ledger_page(
     """The claims as HTML: counts, what chance would do, then a table for each chapter.
 
     ``parts`` names the part of each chapter, ``numbers`` the book's number of each statement, by
-    label; ``repeat`` is what a run with other seeds came to.
+    label; ``repeat`` is what a run with other dice came to.
     """
     claims = [claim for run in runs.values() for claim in run.claims]
     kinds = {kind: [claim for claim in claims if claim["kind"] == kind] for kind in KINDS}
@@ -96,7 +96,7 @@ def _chance(claims: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def read_repeat(book: Path) -> dict[str, Any] | None:
-    """What the last run of all claims with other seeds came to; None if there was none."""
+    """What the last run of all claims with other dice came to; None if there was none."""
     path = kept_path(book, "replicate")
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf8"))

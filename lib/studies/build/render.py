@@ -57,9 +57,8 @@ def render(
 ) -> Path:
     """Render the book, unless it lies there as it would come out; return its first page's path.
 
-    ``stale`` says of chapters shown although they are out of date why they are; such a
-    page says so on top.  If a check fails or the builder warns, that is a BuildError, and the
-    last good book stays in place.
+    ``stale`` says why chapters are out of date that are shown; such a page says so on top.  If a
+    check fails or the builder warns, that is a BuildError, and the last good book stays in place.
     """
     index, made = project.build / "html" / "index.html", project.build / "rendered.json"
     depends = _depends(project, profile, runs, stale)
@@ -106,10 +105,11 @@ def _hash(paths: Iterable[Path]) -> str:
     found = hashlib.sha256()
     for path in paths:
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            left = any(part.endswith(("__pycache__", ".egg-info")) for part in file.parts)
+            inside = file.relative_to(path)
+            left = any(p == "__pycache__" or p.endswith(".egg-info") for p in inside.parts)
             if file.is_file() and not left:
                 content = hashlib.sha256(file.read_bytes()).digest()
-                found.update(str(file.relative_to(path)).encode() + b"\0" + content)
+                found.update(str(inside).encode() + b"\0" + content)
     return found.hexdigest()
 
 

@@ -78,8 +78,7 @@ def run_jobs(
 ) -> list[Run | Failure]:
     """Execute all jobs, ``workers`` at a time; a failure does not stop the others.
 
-    An interrupt, or ``stop`` when it is set, ends every worker at once and leaves all earlier
-    results as they were.
+    An interrupt, or ``stop`` when it is set, ends every worker at once; earlier results stay.
     """
     stop, watcher = stop or threading.Event(), watcher or Watcher()
 

@@ -22,6 +22,7 @@ from studies.build.files import write_atomically
 from studies.build.fingerprint import differences, digest
 from studies.build.parameters import write_values
 from studies.build.project import Chapter, Project
+from studies.build.surroundings import OTHER_DICE
 from studies.page.claims import MIME, table
 
 KEY = "studies"  # of the notebook's metadata
@@ -91,7 +92,8 @@ def write_run(
         "parts": dict(parts),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit(project),
-        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+        + (f", other dice ({word})" if (word := os.environ.get(OTHER_DICE)) else ""),
         "versions": {name: metadata.version(name) for name in _VERSIONS},
         **note,
     }

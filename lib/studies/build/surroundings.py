@@ -1,4 +1,4 @@
-"""What surrounds a run: its environment and folders; nothing of the reader's own reaches it."""
+"""What surrounds a run: its environment and folders; of the reader's own only data and dice."""
 
 from __future__ import annotations
 

@@ -51,9 +51,8 @@ def grid(
     """Every combination of the assigned values over ``base``, all checked; repeats innermost.
 
     ``p=[0.1,0.3]`` lists values of a number. Of a parameter that is a list itself,
-    ``widths=[64,128]`` is one value and ``widths=[[64],[64,128]]`` lists two. A value out of its
-    range, a combination that breaks a condition, and a parameter or a value that comes twice are
-    ParameterErrors.
+    ``widths=[64,128]`` is one value and ``widths=[[64],[64,128]]`` lists two. ParameterErrors are
+    values out of range, combinations that break a condition, parameters or values that come twice.
     """
     axes: dict[str, list[Any]] = {}
     for name, value in map(parse_assignment, assignments):

@@ -50,7 +50,8 @@ _ARROW = " → "
 def replicate(context: click.Context, /, offset: int, profile: str, **where: Any) -> None:
     """Run each chapter once more, with fresh seeds and dice; say which verdicts changed.
 
-    All seeds are OFFSET higher, and all dice that have names are other ones.
+    All seeds are OFFSET higher, and all dice that have names are other ones; on a scheduler, if its
+    workers have COMPRESSIBILITY_DICE=OFFSET in their environment, as otherwise they refuse.
 
     The book must be up to date, and stays as it is. The verdicts of both runs are written to
     book/results/replicate.json, of another profile than `book` to _build/. Like a sweep, it goes on
@@ -60,6 +61,8 @@ def replicate(context: click.Context, /, offset: int, profile: str, **where: Any
     home = kept_path(project.book, NAME) if profile == DEFAULT else project.build / f"{NAME}.json"
     must_be_writable(home)
     jobs = plan(project, profile)
+    if OTHER_DICE in os.environ:
+        raise StudiesError(f"unset {OTHER_DICE}: whether its dice would be fresh is not known")
     if stale := [job.chapter.name for job in jobs if job.stale]:
         names = ", ".join(stale)
         raise StudiesError(f"build the book first, in profile {profile}: {names} out of date")
