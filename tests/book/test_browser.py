@@ -23,17 +23,18 @@ DESK, PHONE = (ViewportSize(width=width, height=900) for width in (1280, 390))
 # Keeps, of the elements that are alike, their places and insides included, the first two: of the
 # fourteen thousand of a page, each with its colours, axe-core would look at thirteen in vain.
 THIN = """() => {
-  const times = new Map();
+  const times = new Map(), numbers = new Map(), kinds = new Map();
+  const number = (text) => numbers.get(text) ?? numbers.set(text, numbers.size + 1).size;
   const own = (e) => [e.tagName, ...[...e.attributes].map((a) =>
     ["class", "style", "role"].includes(a.name) ? `${a.name}=${a.value}` : a.name),
     [...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim())].join(" ");
-  const inside = (e) =>
-    own(e) + (e.matches("mjx-container") ? "" : `(${[...e.children].map(inside)})`);
+  const inside = (e) => kinds.get(e) ?? kinds.set(e, number(
+    own(e) + (e.matches("mjx-container") ? "" : `(${[...e.children].map(inside)})`))).get(e);
   const thin = (e, above) => {
-    const like = above + inside(e), seen = times.get(like) ?? 0;
+    const like = `${above}/${inside(e)}`, seen = times.get(like) ?? 0;
     times.set(like, seen + 1);
     if (seen >= 2 && !e.matches("dd, dt")) return e.remove();
-    [...e.children].forEach((child) => thin(child, `${above}${own(e)}/`));
+    [...e.children].forEach((child) => thin(child, number(`${above}/${own(e)}`)));
   };
   [...document.body.children].forEach((e) => thin(e, ""));
 }"""
