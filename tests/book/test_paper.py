@@ -107,6 +107,15 @@ def test_papers_scale_agrees_with_the_pages(chapter: str, checkout: Path, profil
     assert list(disagreements(run.claims, [c for c in there if c["id"] not in more])) == []
 
 
+@pytest.mark.parametrize("chapter", RAN)
+def test_papers_scale_agrees_with_the_book(chapter: str) -> None:
+    """Catches the same between the paper's run and the page, where the book has been built."""
+    run = read_run(executed_path(PROJECT, "book", chapter))
+    if run is None:
+        pytest.skip("the book has not been built here")
+    assert list(disagreements(run.claims, RAN[chapter].result["claims"])) == []
+
+
 def lose(claims: list[Claim]) -> None:
     claims.pop()
 
